@@ -1,0 +1,69 @@
+package sluice
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors of a Queue. Compare with errors.Is.
+var (
+	// ErrFull: the store refuses more messages for lack of memory. Nothing was
+	// stored; the same group may be appended again later.
+	ErrFull = errors.New("queue is full")
+	// ErrFenced: the ingest lease was taken by another holder.
+	ErrFenced = errors.New("ingest lease lost")
+	// ErrHeld: another holder has the ingest lease.
+	ErrHeld = errors.New("ingest lease held by another")
+	// ErrLost: the claim on a batch has ended, by completion or by another worker.
+	ErrLost = errors.New("claim lost")
+)
+
+// Permanent wraps the error of a handler for a batch that can never succeed:
+// every message of it becomes a dead letter with ReasonPermanent.
+func Permanent(err error) error { return &permanentError{err} }
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// Halt wraps the error of a handler that an operator has to mend (a missing
+// table, a refused password): the route keeps all its batches and its oldest
+// batch is tried again every few seconds until it succeeds.
+func Halt(err error) error { return &haltError{err} }
+
+type haltError struct{ err error }
+
+func (e *haltError) Error() string { return e.err.Error() }
+func (e *haltError) Unwrap() error { return e.err }
+
+// BatchError is what a handler returns when it has handled a batch except for
+// some messages: the bad ones become dead letters, the rest counts as stored.
+type BatchError struct {
+	// Bad lists each bad message once, in any order.
+	Bad []BadMessage
+	// Duplicates counts messages that had been stored before and were not stored
+	// again. They are not bad.
+	Duplicates int
+}
+
+// BadMessage names one message of a batch and why it can never be handled.
+type BadMessage struct {
+	// Index is the message's place in Batch.Messages.
+	Index int
+	// Reason is a short constant such as ReasonDecode, fit for a metric label.
+	Reason string
+	// Device is who sent it as far as the handler knows, else "".
+	Device string
+	// Code is the SQLSTATE where a database refused it, else "".
+	Code string
+	// Detail says more to a person, else "".
+	Detail string
+}
+
+func (e *BatchError) Error() string {
+	if len(e.Bad) == 0 {
+		return fmt.Sprintf("%d duplicate messages", e.Duplicates)
+	}
+	return fmt.Sprintf("%d bad messages (first: index %d, %s), %d duplicate", len(e.Bad), e.Bad[0].Index, e.Bad[0].Reason, e.Duplicates)
+}

@@ -1,0 +1,32 @@
+package sluice
+
+import "context"
+
+// Source opens sessions with a broker. Package mqtt has the implementation.
+type Source interface {
+	// Open connects and subscribes to the filters of the router's mux. It
+	// returns once the broker has confirmed both; ctx bounds it.
+	Open(ctx context.Context) (Session, error)
+}
+
+// Session is one connection to a broker. Receive and Ack are called from one
+// goroutine, Close from any.
+type Session interface {
+	// Resumed tells whether the broker still had the state of the session that
+	// an earlier connection left. When it had not, messages may be lost.
+	Resumed() bool
+	// ReceiveMaximum is how many QoS 1 messages the broker may have sent that
+	// are not acknowledged [MQTT5 3.1.2.11.3].
+	ReceiveMaximum() int
+	// Receive returns everything that has arrived since the last call, in order
+	// of receipt, and blocks while that is nothing. The result is valid until
+	// the next call. An error ends the session, except ctx's own.
+	Receive(ctx context.Context) ([]Delivery, error)
+	// Ack writes the PUBACKs of the QoS 1 messages among ds, in order, in one
+	// write. Acknowledge in the order of receipt.
+	Ack(ds []Delivery) error
+	// Close ends the connection with DISCONNECT, keeping the broker's session.
+	// It unblocks Receive. What was received and not acknowledged will be sent
+	// again to the next session.
+	Close() error
+}
