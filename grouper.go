@@ -1,0 +1,204 @@
+package sluice
+
+import (
+	"log/slog"
+	"time"
+)
+
+// grouper turns deliveries into groups: it picks the route of each message and
+// sorts out what must not be stored. Its memory is reused from group to group.
+// One goroutine owns it.
+type grouper struct {
+	mux      *Mux
+	observer Observer
+	log      *slog.Logger
+	targets  map[string]target // by topic; emptied when it grows past maxTargets
+	index    map[*Route]int    // place of a route's part in parts
+	parts    []Part            // one per route, by index
+	group    Group
+	seen     map[uint16]uint64 // redelivery record: hash by packet id
+	packets  packetWindow
+}
+
+// maxTargets bounds the cache of topics: a fleet of that many devices with the
+// identity in the topic is looked up once per device.
+const maxTargets = 1 << 17
+
+// target is where the messages of one topic go.
+type target struct {
+	route  *Route // nil: nowhere
+	part   int
+	filter uint32 // subscription identifier of the filter that chose it
+}
+
+func newGrouper(mux *Mux, o Observer, log *slog.Logger) *grouper {
+	gr := &grouper{mux: mux, observer: o, log: log, targets: map[string]target{}, index: map[*Route]int{}}
+	for i, r := range mux.Routes() {
+		gr.index[r] = i
+		gr.parts = append(gr.parts, Part{Queue: r.Queue(), Policy: r.Policy})
+	}
+	return gr
+}
+
+// begin starts the groups of a new session. remember is how many messages the
+// redelivery record must hold.
+func (gr *grouper) begin(l Lease, remember int) {
+	gr.seen = make(map[uint16]uint64, len(l.Delivered))
+	for _, d := range l.Delivered {
+		gr.seen[d.PacketID] = d.Hash
+	}
+	gr.packets = packetWindow{length: uint64(remember)}
+	l.Delivered = nil
+	gr.group = Group{Lease: l, Remember: remember}
+}
+
+// build returns the next group: valid until the next call, pointing into ds.
+func (gr *grouper) build(ds []Delivery) *Group {
+	g := &gr.group
+	g.Number++
+	g.Dead, g.Drops, g.Delivered, g.Parts = g.Dead[:0], g.Drops[:0], g.Delivered[:0], g.Parts[:0]
+	for i := range gr.parts {
+		gr.parts[i].Frame.Reset()
+	}
+	for i := range ds {
+		gr.add(&ds[i])
+	}
+	for _, p := range gr.parts {
+		if p.Frame.Count > 0 {
+			g.Parts = append(g.Parts, p)
+		}
+	}
+	return g
+}
+
+func (gr *grouper) add(d *Delivery) {
+	t := gr.target(d.Topic)
+	switch {
+	case t.route == nil:
+		gr.observer.Event(EventUnrouted)
+		return
+	case d.Retain:
+		gr.drop(t.route, DropRetained)
+		return
+	case !subscribed(d.Subscriptions, t.filter):
+		gr.drop(t.route, DropOverlap)
+		return
+	}
+	if d.QoS > 0 {
+		hash := hashOf(d.Topic, d.Payload)
+		if d.Dup && gr.redelivered(d.PacketID, hash) {
+			gr.drop(t.route, DropRedelivery)
+			return
+		}
+		gr.notePacket(d.PacketID)
+		gr.group.Delivered = append(gr.group.Delivered, Delivered{d.PacketID, hash})
+	}
+	if len(d.Payload) > t.route.MaxPayload {
+		gr.refuse(t.route, d)
+		return
+	}
+	gr.parts[t.part].Frame.Append(d.Topic, d.Payload, d.Received)
+}
+
+// target looks the topic up; the cache saves the walk over the filters.
+func (gr *grouper) target(topic []byte) target {
+	t, ok := gr.targets[string(topic)]
+	if ok {
+		return t
+	}
+	name := string(topic)
+	if route, filter := gr.mux.Match(name); route != nil {
+		t = target{route: route, part: gr.index[route], filter: uint32(filter) + 1}
+	} else {
+		gr.log.Warn("message of a topic without a route: an earlier configuration subscribed to it", "topic", name)
+	}
+	if len(gr.targets) >= maxTargets {
+		clear(gr.targets)
+	}
+	gr.targets[name] = t
+	return t
+}
+
+// subscribed tells whether this copy is the one for the filter that the mux
+// chose. A broker without subscription identifiers sends one copy.
+func subscribed(ids []uint32, filter uint32) bool {
+	for _, id := range ids {
+		if id == filter {
+			return true
+		}
+	}
+	return len(ids) == 0
+}
+
+func (gr *grouper) redelivered(packet uint16, hash uint64) bool {
+	h, ok := gr.seen[packet]
+	return ok && h == hash
+}
+
+func (gr *grouper) notePacket(id uint16) {
+	if gr.packets.reused(id) {
+		gr.observer.Event(EventPacketReuse)
+		gr.log.Warn("the broker reuses packet ids early: a redelivery may be stored twice on routes without a key")
+	}
+}
+
+func (gr *grouper) drop(r *Route, cause string) {
+	drops := gr.group.Drops
+	for i := range drops {
+		if drops[i].Route == r.Queue() && drops[i].Cause == cause {
+			drops[i].Count++
+			return
+		}
+	}
+	gr.group.Drops = append(drops, Drop{Route: r.Queue(), Cause: cause, Count: 1})
+}
+
+func (gr *grouper) refuse(r *Route, d *Delivery) {
+	topic := string(d.Topic)
+	device := ""
+	for _, f := range r.filters {
+		if v, ok := f.Capture(topic, "device"); ok {
+			device = v
+		}
+	}
+	gr.group.Dead = append(gr.group.Dead, DeadLetter{
+		Route: r.Queue(), Topic: topic, Device: device, Payload: d.Payload,
+		Received: time.UnixMicro(d.Received), Reason: ReasonTooLarge, At: time.UnixMicro(d.Received),
+	})
+}
+
+// hashOf is FNV-1a, 64 bit, over topic, a byte that no topic contains, payload.
+// The hash is stored: it must never change.
+func hashOf(topic, payload []byte) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	h := uint64(offset)
+	for _, c := range topic {
+		h = (h ^ uint64(c)) * prime
+	}
+	h = (h ^ 0xff) * prime
+	for _, c := range payload {
+		h = (h ^ uint64(c)) * prime
+	}
+	return h
+}
+
+// packetWindow notices a packet id that comes back within the newest length
+// messages, where the redelivery record would mistake one for the other.
+type packetWindow struct {
+	length uint64
+	count  uint64
+	last   [1 << 16]uint64 // by packet id: 1 + the count at its last use
+	told   bool
+}
+
+// reused is true once at most.
+func (w *packetWindow) reused(id uint16) bool {
+	w.count++
+	before := w.last[id]
+	w.last[id] = w.count
+	if before == 0 || w.count-before >= w.length || w.told {
+		return false
+	}
+	w.told = true
+	return true
+}

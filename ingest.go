@@ -1,0 +1,210 @@
+package sluice
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ingest is the path from the broker into the queue. At most one append is in
+// flight, and nothing is acknowledged before its append has returned: the whole
+// guarantee of the receiving side is the order of the three calls in pump.
+//
+// Its goroutine owns all fields but leading.
+type ingest struct {
+	queue    Queue
+	source   Source
+	config   Config
+	holder   string
+	groups   *grouper
+	appended func(*Group, Receipt)
+	log      *slog.Logger
+	retry    backoff
+	leading  atomic.Bool
+}
+
+func newIngest(queue Queue, mux *Mux, c Config, holder string, appended func(*Group, Receipt)) *ingest {
+	log := c.Logger.With("session", c.Session)
+	return &ingest{
+		queue: queue, source: c.Source, config: c, holder: holder, log: log,
+		groups:   newGrouper(mux, c.Observer, log),
+		appended: appended,
+		retry:    backoff{min: c.RetryMin, max: c.RetryMax},
+	}
+}
+
+// standbyPoll is how often a standby asks for the lease.
+const standbyPoll = time.Second
+
+// run leads whenever the lease can be had, until ctx ends.
+func (in *ingest) run(ctx context.Context) {
+	standby := false
+	for ctx.Err() == nil {
+		err := in.lead(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, ErrHeld):
+			if !standby {
+				in.log.Info("standing by: another router reads the broker")
+			}
+			standby = true
+			wait(ctx, standbyPoll)
+			continue
+		case errors.Is(err, ErrFenced):
+			in.log.Warn("another router took over the broker session")
+		default:
+			in.log.Error("broker session ended, reconnecting", "err", err)
+		}
+		standby = false
+		wait(ctx, in.retry.next())
+	}
+}
+
+// lead takes the lease, opens a session and pumps until either ends. A new
+// token comes first, the redelivery record with it: from then on no earlier
+// session of any router can append behind that record.
+func (in *ingest) lead(ctx context.Context) error {
+	call, cancel := context.WithTimeout(ctx, in.config.CallTimeout)
+	lease, err := in.queue.Lease(call, in.config.Session, in.holder, in.config.LeaseTTL)
+	cancel()
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { in.keep(ctx, lease, stop) })
+	err = in.serve(ctx, lease)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	stop(err)
+	wg.Wait()
+	in.unlease(ctx, lease)
+	return err
+}
+
+// keep renews the lease until ctx ends, and ends the session when it is lost.
+// While the store does not answer, the session goes on: a lost lease shows at
+// the next append at the latest.
+func (in *ingest) keep(ctx context.Context, l Lease, stop context.CancelCauseFunc) {
+	for {
+		wait(ctx, in.config.LeaseTTL/3)
+		if ctx.Err() != nil {
+			return
+		}
+		call, cancel := context.WithTimeout(ctx, in.config.CallTimeout)
+		err := in.queue.Renew(call, l, in.config.LeaseTTL)
+		cancel()
+		if errors.Is(err, ErrFenced) {
+			stop(ErrFenced)
+			return
+		}
+	}
+}
+
+// unlease lets another router take over at once, also when only this one cannot
+// reach the broker.
+func (in *ingest) unlease(ctx context.Context, l Lease) {
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := in.queue.Unlease(call, l); err != nil {
+		in.log.Debug("lease not given up", "err", err)
+	}
+}
+
+func (in *ingest) serve(ctx context.Context, l Lease) error {
+	s, err := in.source.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if !s.Resumed() {
+		if err := in.fresh(ctx, l); err != nil {
+			return err
+		}
+		l.Delivered = nil
+	}
+	in.groups.begin(l, 2*s.ReceiveMaximum())
+	in.log.Info("reading the broker", "resumed", s.Resumed())
+	in.config.Observer.Event(EventLeading)
+	in.leading.Store(true)
+	defer func() {
+		in.leading.Store(false)
+		in.config.Observer.Event(EventDisconnected)
+	}()
+	return in.pump(ctx, s)
+}
+
+// fresh deals with a broker that does not know the session: what it may send
+// again now has nothing to do with what was recorded.
+func (in *ingest) fresh(ctx context.Context, l Lease) error {
+	if !l.First {
+		in.log.Error("the broker had lost the session: messages that it held are gone")
+		in.config.Observer.Event(EventSessionLost)
+	}
+	call, cancel := context.WithTimeout(ctx, in.config.CallTimeout)
+	defer cancel()
+	return in.queue.Forget(call, l)
+}
+
+// pump is the hot loop: receive, append, acknowledge.
+func (in *ingest) pump(ctx context.Context, s Session) error {
+	for {
+		ds, err := s.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		g := in.groups.build(ds)
+		receipt, err := in.append(ctx, g)
+		if err != nil {
+			return err
+		}
+		if err := s.Ack(ds); err != nil {
+			return err
+		}
+		in.appended(g, receipt)
+		in.retry.reset()
+	}
+}
+
+// append repeats the append of one group until it is durable or fenced. The
+// group keeps its number, so that a try whose answer was lost is not stored
+// twice. Once ctx has ended one more try may finish, within CallTimeout.
+func (in *ingest) append(ctx context.Context, g *Group) (Receipt, error) {
+	retry := backoff{min: in.config.RetryMin, max: in.config.RetryMax}
+	began := time.Now()
+	for failed := error(nil); ; {
+		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.config.CallTimeout)
+		receipt, err := in.queue.Append(call, g)
+		cancel()
+		if err == nil {
+			if failed != nil {
+				in.log.Info("appending again", "after", time.Since(began))
+			}
+			in.config.Observer.Appended(g, time.Since(began))
+			return receipt, nil
+		}
+		if errors.Is(err, ErrFenced) || ctx.Err() != nil {
+			return Receipt{}, err
+		}
+		in.report(err, failed)
+		failed = err
+		wait(ctx, retry.next())
+	}
+}
+
+// report logs a failing append once per kind, and counts every one.
+func (in *ingest) report(err, before error) {
+	event := EventAppendFailed
+	if errors.Is(err, ErrFull) {
+		event = EventFull
+	}
+	in.config.Observer.Event(event)
+	if before == nil || errors.Is(err, ErrFull) != errors.Is(before, ErrFull) {
+		in.log.Error("append failed, nothing is acknowledged until it succeeds", "err", err)
+	}
+}
