@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// check is one condition of readiness; nil means that it holds.
+type check struct {
+	name string
+	run  func(context.Context) error
+}
+
+// checkTimeout bounds each check of /readyz.
+const checkTimeout = 2 * time.Second
+
+// healthMux serves /metrics, /livez (the process answers) and /readyz (every
+// check holds; 503 with the reasons otherwise).
+func healthMux(gatherer prometheus.Gatherer, checks []check) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		report, ready := runChecks(r.Context(), checks)
+		status := http.StatusOK
+		if !ready {
+			status = http.StatusServiceUnavailable
+		}
+		writeJSON(w, status, report)
+	})
+	return mux
+}
+
+// runChecks returns "ok" or the error per check, and whether all are ok.
+func runChecks(ctx context.Context, checks []check) (report map[string]string, ready bool) {
+	report, ready = make(map[string]string, len(checks)), true
+	for _, c := range checks {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		err := c.run(ctx)
+		cancel()
+		report[c.name] = "ok"
+		if err != nil {
+			report[c.name], ready = err.Error(), false
+		}
+	}
+	return report, ready
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v) //nolint:errcheck // the client is gone: nobody is left to tell
+}
+
+// serveHTTP serves on l until ctx ends, then for at most a second more.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := s.Shutdown(grace); err != nil {
+		s.Close()
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// listenHTTP listens on address; "" means off and gives nil.
+func listenHTTP(address, what string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("metrics.%s: %w (another process has the address; set another one or `off`)", what, err)
+	}
+	return l, nil
+}

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sluice"
+	"sluice/config"
+)
+
+// Sinks are the handlers that a route of the configuration may name.
+type Sinks map[string]Sink
+
+// Sink makes a handler. It is called once, when the database answers for the
+// first time.
+type Sink func(db Database) sluice.Handler
+
+// Database is what a sink writes to.
+type Database struct {
+	Pool *pgxpool.Pool
+	// Facility is the facility's number in data.facility, Name its name.
+	Facility int32
+	Name     string
+}
+
+// Names returns the names of the sinks, sorted.
+func (s Sinks) Names() []string { return slices.Sorted(maps.Keys(s)) }
+
+// newMux registers the routes of a configuration.
+func newMux(routes []config.Route, sinks Sinks, db *lazyDatabase) (*sluice.Mux, error) {
+	mux := sluice.NewMux()
+	for i, r := range routes {
+		sink, ok := sinks[r.Sink]
+		if !ok {
+			return nil, fmt.Errorf("routes[%d].sink: this program has no sink %q; it has %s", i, r.Sink, strings.Join(sinks.Names(), ", "))
+		}
+		mux.Add(sluice.Route{
+			Topics: r.Topics, Policy: r.Batch.Policy(), Handler: db.handler(sink),
+			Concurrency: r.Concurrency, MaxPayload: int(r.MaxPayload),
+		})
+	}
+	return mux, nil
+}
+
+// lazyDatabase lets a router start, receive and queue while the database is
+// away: the schema is checked and the facility registered at the first batch.
+type lazyDatabase struct {
+	open func(context.Context) (Database, error)
+
+	mu sync.Mutex
+	db *Database
+}
+
+func (l *lazyDatabase) get(ctx context.Context) (Database, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.db == nil {
+		db, err := l.open(ctx)
+		if err != nil {
+			return Database{}, err
+		}
+		l.db = &db
+	}
+	return *l.db, nil
+}
+
+// handler returns a sink's handler, made at its first batch.
+func (l *lazyDatabase) handler(sink Sink) sluice.Handler {
+	var mu sync.Mutex
+	var made sluice.Handler
+	get := func(ctx context.Context) (sluice.Handler, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if made != nil {
+			return made, nil
+		}
+		db, err := l.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		made = sink(db)
+		return made, nil
+	}
+	return sluice.HandlerFunc(func(ctx context.Context, b *sluice.Batch) error {
+		h, err := get(ctx)
+		if err != nil {
+			return err
+		}
+		return h.Handle(ctx, b)
+	})
+}
