@@ -1,0 +1,229 @@
+// Package config reads the one YAML file that all services share, puts the
+// environment on top, and reports every fault of both in one run.
+//
+// The structs of this file are the table that drives everything else: strict
+// decoding, defaults, limits, environment names, the printed configuration and
+// the list of fields. A field has these tags:
+//
+//	key      its name in the file; an embedded struct has none and lends its fields
+//	default  its value when nothing is given, written as in the file
+//	min, max limits, inclusive, written as in the file
+//	oneof    the words allowed, separated by spaces
+//	schemes  the URL schemes allowed, separated by spaces
+//	eg       an example, for the message that it is missing
+//	is       words separated by commas:
+//	         required  there is no default and the section is of no use without
+//	         never     the word `never` is allowed and stored as sluice.Never
+//	         size      bytes: an integer or 64KiB, 8MiB, 1GiB
+//	         file      a file that must be readable
+//	         path      a path; relative ones start at the folder of the file
+//	         address   host:port to listen on, or off
+//	         name      the rule for names of facilities and devices
+//	         prefix    the beginning of such a name
+//
+// A field of type Secret or URL can also be given as <key>_file, the path of a
+// file that holds the value. To add a section, declare its struct here; rules
+// between fields go into check.go and its text into example.yaml.
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"sluice"
+)
+
+// Config is the effective configuration: file, environment and defaults. It is
+// plain data; after Load nothing changes it.
+type Config struct {
+	// Facility names the site; every key and row bears it. Required; a letter or
+	// digit, then letters, digits, dot, underscore or hyphen, 64 at most.
+	Facility string `key:"facility" is:"required,name" eg:"plant-1"`
+	// Broker is the MQTT broker that the devices of the facility use.
+	Broker Broker `key:"broker"`
+	// Queue is where messages wait, durably, until they are handled.
+	Queue Queue `key:"queue"`
+	// Store is where rows go.
+	Store Store `key:"store"`
+	// Routes bind topics to sinks. Default: data/sensor and
+	// data/sensor/{device} to the sink "sensor", if the program has it.
+	Routes []Route `key:"routes"`
+	// Dead limits what is kept of messages that can never be handled.
+	Dead Dead `key:"dead"`
+	// Gather is how long the router waits for more messages before it stores a
+	// small group. 0 to 1 s, default 5 ms.
+	Gather time.Duration `key:"gather" default:"5ms" min:"0s" max:"1s"`
+	// Clock is the pulse to all devices.
+	Clock Clock `key:"clock"`
+	// Device is the simulated fleet.
+	Device Device `key:"device"`
+	// Admin is the path of the Unix socket through which the sluice command talks
+	// to the running router; at most 107 bytes. Default /run/sluice/admin.sock.
+	Admin string `key:"admin" default:"/run/sluice/admin.sock" is:"path"`
+	// Metrics are the addresses of each service's metrics and health pages.
+	Metrics Metrics `key:"metrics"`
+	// ShutdownTimeout is how long handlers may finish after SIGTERM. 10 ms to
+	// 10 min, default 8 s.
+	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"8s" min:"10ms" max:"10m"`
+	// Debug is set by DEBUG=1 in the environment and by nothing else.
+	Debug bool
+}
+
+// LogLevel returns slog.LevelDebug under DEBUG=1 and slog.LevelInfo otherwise.
+func (c *Config) LogLevel() slog.Level {
+	if c.Debug {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// Broker says how to reach the MQTT broker. After Load, User and Password also
+// hold what was written inside the URL, and the URL holds neither.
+type Broker struct {
+	// URL is mqtt://host[:1883] or mqtts://host[:8883]. Required.
+	URL URL `key:"url" schemes:"mqtt mqtts" is:"required" eg:"mqtt://broker:1883"`
+	// User is the MQTT user name. Default none.
+	User string `key:"user"`
+	// Password is the MQTT password. Default none.
+	Password Secret `key:"password"`
+	// TLSFiles are for mqtts only.
+	TLSFiles
+	// ReceiveMaximum is how many messages the broker may send before it waits for
+	// acknowledgements. 1 to 65535, default 2000.
+	ReceiveMaximum int `key:"receive_maximum" default:"2000" min:"1" max:"65535"`
+	// SessionExpiry is how long the broker keeps the router's session while the
+	// router is away. 7 d to 49710 d, default 168h.
+	SessionExpiry time.Duration `key:"session_expiry" default:"168h" min:"7d" max:"49710d"`
+}
+
+// Queue says where messages wait.
+type Queue struct {
+	Redis Redis `key:"redis"`
+}
+
+// Redis says how to reach the queue's Redis or Valkey. After Load, User and
+// Password also hold what was written inside the URL, and the URL holds neither.
+type Redis struct {
+	// URL is redis://host[:6379][/db] or rediss://, which is TLS. Required.
+	URL URL `key:"url" schemes:"redis rediss" is:"required" eg:"redis://redis:6379"`
+	// User is the ACL user. Default none, which is Redis's "default".
+	User string `key:"user"`
+	// Password is the ACL or AUTH password. Default none.
+	Password Secret `key:"password"`
+	// TLSFiles are for rediss only.
+	TLSFiles
+	// Profile is strict (refuse a server that is not durable) or fast (warn: up to
+	// 2 s of messages may be lost). Default strict.
+	Profile string `key:"profile" default:"strict" oneof:"strict fast"`
+	// AssumeDurable skips the look at the server's settings, for managed servers
+	// that do not show them. Default false.
+	AssumeDurable bool `key:"assume_durable" default:"false"`
+	// MaxBytes is the memory use at which appending is refused. Bytes; default 0,
+	// which means 80 % of the server's maxmemory.
+	MaxBytes int64 `key:"max_bytes" default:"0" min:"0" is:"size"`
+}
+
+// Store says where rows go.
+type Store struct {
+	Postgres Postgres `key:"postgres"`
+}
+
+// Postgres says how to reach the database.
+type Postgres struct {
+	// URL is postgres://user@host[:5432]/database?options. Required.
+	URL URL `key:"url" schemes:"postgres postgresql" is:"required" eg:"postgres://sluice@db/sluice"`
+	// Password is put into the URL, so that the URL can be written in the open.
+	// Default: the one in the URL.
+	Password Secret `key:"password"`
+	// TLSFiles become sslrootcert, sslcert and sslkey of the URL.
+	TLSFiles
+	// MaxConns is how many connections one service opens at most. 1 to 1000,
+	// default 8.
+	MaxConns int `key:"max_conns" default:"8" min:"1" max:"1000"`
+}
+
+// Route binds topics to a sink.
+type Route struct {
+	// Topics are filters (sluice.ParseFilter); the first names the queue. In the
+	// file a string or a list. Required, without defaults.
+	Topics []string `key:"topic" is:"required" eg:"data/sensor"`
+	// Batch overrides the handler's own policy field by field.
+	Batch Batch `key:"batch"`
+	// Sink names a handler of the program. It may be empty only for a route whose
+	// topic the program itself handles.
+	Sink string `key:"sink"`
+	// Concurrency is how many batches are handled at once. 1 to 1024, default 1,
+	// which keeps first in, first out.
+	Concurrency int `key:"concurrency" default:"1" min:"1" max:"1024"`
+	// MaxPayload is the largest payload; a larger one is a dead letter. 1 B to
+	// 256 MiB, default 60 KiB.
+	MaxPayload int64 `key:"max_payload" default:"60KiB" min:"1" max:"256MiB" is:"size"`
+}
+
+// Batch is the batch policy of a route. A field that is not given is 0: the
+// handler's own value, or else the default. `never` is sluice.Never.
+type Batch struct {
+	// Max seals a batch at this many messages. 1 or more, or never; default 5000.
+	Max int `key:"max" min:"1" is:"never"`
+	// MaxBytes seals a batch before the message that would exceed it. Bytes, 1 or
+	// more, or never; default 8 MiB.
+	MaxBytes int64 `key:"max_bytes" min:"1" is:"never,size"`
+	// Min is how many messages must wait for Timeout to seal. 1 or more, or never;
+	// default 1.
+	Min int `key:"min" min:"1" is:"never"`
+	// Timeout seals when Min messages wait and the oldest is this old. 1 ms or
+	// more, or never; default 1 s.
+	Timeout time.Duration `key:"timeout" min:"1ms" is:"never"`
+	// Linger seals whatever waits when the oldest is this old. 1 ms or more, or
+	// never; default 10 x Timeout.
+	Linger time.Duration `key:"linger" min:"1ms" is:"never"`
+}
+
+// Policy returns b in the words of the root package.
+func (b Batch) Policy() sluice.Policy {
+	return sluice.Policy{Max: b.Max, MaxBytes: b.MaxBytes, Min: b.Min, Timeout: b.Timeout, Linger: b.Linger}
+}
+
+// Dead limits the dead letters.
+type Dead struct {
+	// PerDevice is how many dead letters of one device are kept per hour; the rest
+	// is counted. 1 or more, default 1000.
+	PerDevice int `key:"per_device" default:"1000" min:"1"`
+	// Keep is how long a dead letter is kept. 1 h or more, default 720h (30 d).
+	Keep time.Duration `key:"keep" default:"720h" min:"1h"`
+}
+
+// Clock is the pulse to all devices.
+type Clock struct {
+	// Interval is the time between two pulses. 10 ms or more, default 10 s.
+	Interval time.Duration `key:"interval" default:"10s" min:"10ms"`
+	// Jitter delays each pulse by a random time up to this. 0 to Interval,
+	// default 0.
+	Jitter time.Duration `key:"jitter" default:"0s" min:"0s"`
+}
+
+// Device is the simulated fleet.
+type Device struct {
+	// Count is how many devices there are. 1 to 100000, default 20.
+	Count int `key:"count" default:"20" min:"1" max:"100000"`
+	// Prefix begins their names; a number follows. At most 58 characters of those
+	// allowed in names, default "device-".
+	Prefix string `key:"prefix" default:"device-" is:"prefix"`
+	// Interval is the time between two readings that no pulse asked for. Default
+	// 0, which means that they only answer pulses.
+	Interval time.Duration `key:"interval" default:"0s" min:"0s"`
+	// Delay is how long after a device vanished it counts as down; its last will
+	// says so, in whole seconds. 1 s to 7 d, default 30 s.
+	Delay time.Duration `key:"delay" default:"30s" min:"1s" max:"7d"`
+}
+
+// Metrics are addresses to listen on, host:port; "" means off, in the file
+// `off`. No two may share a port.
+type Metrics struct {
+	// BatchRouter defaults to ":9464".
+	BatchRouter string `key:"batch_router" default:":9464" is:"address"`
+	// Clock defaults to ":9466".
+	Clock string `key:"clock" default:":9466" is:"address"`
+	// Device defaults to ":9467".
+	Device string `key:"device" default:":9467" is:"address"`
+}

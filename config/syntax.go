@@ -1,0 +1,41 @@
+package config
+
+import (
+	"errors"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// syntaxFault records what the YAML parser said, with the usual cause where the
+// line shows one. It never repeats text of the file, which may be a secret.
+func (l *loader) syntaxFault(err error, data []byte) {
+	line, message := 0, "cannot be read"
+	var le *yaml.LoadError
+	if errors.As(err, &le) {
+		line, message = le.Mark.Line, le.Message
+	}
+	text := lineOf(data, line)
+	switch {
+	case strings.Contains(message, "anchor"):
+		message = "an alias without its anchor; quote a value that begins with * or &"
+	case strings.Contains(message, "tag"):
+		message = "a tag that YAML does not know; quote a value that begins with !"
+	case strings.HasPrefix(strings.TrimLeft(text, " "), "\t"):
+		message = "a line begins with a tab; use spaces"
+	case strings.Contains(text, "${") && strings.Contains(message, "flow") || strings.Contains(message, "expected ','"):
+		message += "; quote values with ${...} or , inside { } and [ ]"
+	case strings.Contains(message, "mapping values are not allowed"):
+		message += "; quote a value that contains a colon and a space"
+	}
+	l.faultAt(line, "", "not valid YAML: %s", message)
+}
+
+// lineOf returns a line of the file, counted from 1; "" for one that is not there.
+func lineOf(data []byte, line int) string {
+	lines := strings.Split(string(data), "\n")
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	return lines[line-1]
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+)
+
+// TLSFiles are the files of a TLS client, PEM. All are optional.
+type TLSFiles struct {
+	// CA holds the certificates of the authorities that may have signed the
+	// server's. Default: those of the system.
+	CA string `key:"ca" is:"file"`
+	// Cert and Key are the client's own certificate and its key; both or neither.
+	Cert string `key:"cert" is:"file"`
+	Key  string `key:"key" is:"file"`
+}
+
+// IsZero tells whether no file is named.
+func (t TLSFiles) IsZero() bool { return t == TLSFiles{} }
+
+// Client reads the files and returns the settings of a TLS 1.2+ client that
+// checks the server's certificate against serverName.
+func (t TLSFiles) Client(serverName string) (*tls.Config, error) {
+	c := &tls.Config{ServerName: serverName, MinVersion: tls.VersionTLS12}
+	if t.CA != "" {
+		pool, err := t.pool()
+		if err != nil {
+			return nil, fmt.Errorf("ca %s: %w", t.CA, err)
+		}
+		c.RootCAs = pool
+	}
+	if t.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("cert %s, key %s: %w", t.Cert, t.Key, err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+func (t TLSFiles) pool() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(t.CA)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("no certificate in PEM form in it")
+	}
+	return pool, nil
+}
+
+// byKey yields the files by their keys, in order.
+func (t TLSFiles) byKey() iter.Seq2[string, string] {
+	return func(yield func(key, file string) bool) {
+		_ = yield("ca", t.CA) && yield("cert", t.Cert) && yield("key", t.Key)
+	}
+}
