@@ -1,0 +1,49 @@
+package mqtt
+
+import (
+	"hash/fnv"
+	"slices"
+
+	"sluice"
+)
+
+// maxIdentifier is the largest subscription identifier [MQTT 3.8.2.1.2].
+const maxIdentifier = 1<<28 - 1
+
+// StaleSubscription stands in Delivery.Subscriptions for an identifier that is
+// none of the filters': the broker sent the copy for a subscription of an
+// earlier configuration.
+const StaleSubscription = 0
+
+// identifiers gives the subscription identifiers that filters have on the wire.
+//
+// On the wire an identifier is a hash of the filter, not its index: the broker
+// stores the identifier with each message it queues, so messages that waited
+// while the configuration changed must still name the right filter. With
+// indexes, adding a route would turn what was queued for the others into
+// copies of a wrong subscription, and those are not stored.
+func identifiers(filters []sluice.Filter) []uint32 {
+	ids := make([]uint32, len(filters))
+	for i, f := range filters {
+		h := fnv.New32a()
+		h.Write([]byte(f.Subscription()))
+		id := h.Sum32() & maxIdentifier
+		for id == 0 || slices.Contains(ids[:i], id) {
+			id = (id + 1) & maxIdentifier
+		}
+		ids[i] = id
+	}
+	return ids
+}
+
+// translate replaces wire identifiers by 1 + the index of their filter. It
+// tells how many were stale.
+func translate(subs, ids []uint32) (stale int) {
+	for i, s := range subs {
+		subs[i] = uint32(slices.Index(ids, s) + 1)
+		if subs[i] == StaleSubscription {
+			stale++
+		}
+	}
+	return stale
+}

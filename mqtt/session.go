@@ -1,0 +1,179 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"sluice"
+)
+
+const (
+	// writeTimeout bounds a write: a broker that does not read for so long is
+	// given up.
+	writeTimeout = 10 * time.Second
+	// farewellTimeout bounds the DISCONNECT at the end.
+	farewellTimeout = time.Second
+)
+
+// session is one connection. Two goroutines serve it: the reader moves what
+// arrives to the pending slab, whether anybody receives or not, so that the
+// broker's answers are always seen; keepAlive probes the connection. Both end
+// with done.
+type session struct {
+	config   Config
+	counters *counters
+	conn     *stream
+	in       *splitter
+	ids      []uint32 // subscription identifiers on the wire, by filter; nil: none
+	resumed  bool
+	accepted bool // CONNACK seen; reader's
+
+	mu      sync.Mutex // guards what follows; held for the parsing of one read
+	pending *slab      // the reader adds
+	spare   *slab      // what the last Receive returned
+	err     error      // why the session ended
+
+	wake chan struct{} // capacity 1: something is pending
+	done chan struct{} // closed when the session has ended
+	end  sync.Once
+	wg   sync.WaitGroup
+
+	writeMu   sync.Mutex // guards writes to conn and the two below
+	acks      []byte     // PUBACKs of one Ack, reused
+	keepalive time.Duration
+
+	unacked atomic.Int64  // QoS 1 messages received and not acknowledged
+	reads   atomic.Uint64 // reads and writes that succeeded, for keepAlive
+	writes  atomic.Uint64
+}
+
+var _ sluice.Session = (*session)(nil)
+
+func newSession(c Config, conn *stream, n *counters) *session {
+	return &session{
+		config:    c,
+		counters:  n,
+		conn:      conn,
+		in:        newSplitter(c.MaxPayload),
+		ids:       identifiers(c.Filters),
+		pending:   &slab{},
+		spare:     &slab{},
+		wake:      make(chan struct{}, 1),
+		done:      make(chan struct{}),
+		keepalive: c.KeepAlive,
+	}
+}
+
+// start begins to receive; the handshake is done.
+func (s *session) start() {
+	s.wg.Go(s.read)
+	s.wg.Go(s.keepAlive)
+}
+
+// Resumed implements sluice.Session.
+func (s *session) Resumed() bool { return s.resumed }
+
+// ReceiveMaximum implements sluice.Session.
+func (s *session) ReceiveMaximum() int { return s.config.ReceiveMaximum }
+
+// Receive implements sluice.Session. What arrived before the connection broke
+// is handed over before the error; after Close nothing is. Delivery.Subscriptions
+// may hold StaleSubscription.
+func (s *session) Receive(ctx context.Context) ([]sluice.Delivery, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		ds, err := s.take()
+		if len(ds) > 0 || err != nil {
+			return ds, err
+		}
+		select {
+		case <-s.wake:
+		case <-s.done:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// take swaps the slabs: what the last call returned becomes the pending one.
+func (s *session) take() ([]sluice.Delivery, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending.deliveries) == 0 || s.err == errClosed {
+		return nil, s.err
+	}
+	s.pending, s.spare = s.spare, s.pending
+	s.pending.reset()
+	return s.spare.deliveries, nil
+}
+
+// errClosed ends a session that Close ended.
+var errClosed = fmt.Errorf("mqtt: session closed: %w", net.ErrClosed)
+
+// Close implements sluice.Session. It returns when the session's goroutines are
+// gone, at most a second later. Calls after the first do nothing.
+func (s *session) Close() error {
+	s.farewell(codeSuccess)
+	s.fail(errClosed)
+	s.wg.Wait()
+	return nil
+}
+
+// fail ends the session; the first cause stays. It does not wait.
+func (s *session) fail(err error) {
+	s.end.Do(func() {
+		s.mu.Lock()
+		s.err = err
+		s.mu.Unlock()
+		close(s.done)
+		s.conn.closeNow()
+	})
+}
+
+// cause returns why the session has ended.
+func (s *session) cause() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// write sends whole packets. An error ends the session.
+func (s *session) write(b []byte, timeout time.Duration) error {
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	return s.writeLocked(b, timeout)
+}
+
+func (s *session) writeLocked(b []byte, timeout time.Duration) error {
+	s.conn.SetWriteDeadline(time.Now().Add(timeout)) // fails only as the write will
+	if _, err := s.conn.Write(b); err != nil {
+		s.fail(fmt.Errorf("mqtt: write to broker: %w", err))
+		return s.cause()
+	}
+	s.writes.Add(1)
+	return nil
+}
+
+// farewell sends DISCONNECT if the connection still carries it. The broker
+// keeps the session for its expiry interval. It cuts short a write that hangs.
+// The caller ends the session, whatever became of the packet.
+func (s *session) farewell(code byte) {
+	select {
+	case <-s.done:
+		return
+	default:
+	}
+	deadline := time.Now().Add(farewellTimeout)
+	s.conn.SetWriteDeadline(deadline)
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	s.conn.SetWriteDeadline(deadline)
+	s.conn.Write([]byte{packets.DISCONNECT << 4, 1, code})
+}
