@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -50,8 +51,11 @@ func (l *loader) keyField(line int, key *yaml.Node, fields []field, path string,
 		}
 	}
 	advice := suggest(key.Value, keysOf(fields))
-	if key.Tag == "!!merge" {
+	switch {
+	case key.Tag == "!!merge":
 		advice = "merging is not supported; write the keys out"
+	case strings.Contains(key.Value, ":"):
+		advice = "a space is wanted after the colon"
 	}
 	l.faultAt(line, join(path, shownKey(key.Value)), "unknown key; %s", advice)
 	return field{}, false
@@ -170,8 +174,10 @@ func describe(n *yaml.Node) string {
 	return "a single value"
 }
 
-// shownKey is a key as a fault shows it: as it is when it looks like one.
+// shownKey is a key as a fault shows it: as it is when it looks like one, and
+// without what follows a colon, which is a value and may be a secret.
 func shownKey(key string) string {
+	key, _, _ = strings.Cut(key, ":")
 	if validName.MatchString(key) {
 		return key
 	}

@@ -63,10 +63,20 @@ func unknownVariable(name string, names []string) string {
 			return "unknown variable; " + f.key + " can be given in the file only"
 		}
 	}
+	if i := slices.IndexFunc(names, endsLike(name)); i >= 0 {
+		return "unknown variable; did you mean " + names[i] + "?"
+	}
 	if best, ok := nearest(name, names); ok {
 		return "unknown variable; did you mean " + best + "?"
 	}
 	return "unknown variable; the names are SLUICE_ and the path of a key, like SLUICE_CLOCK_INTERVAL"
+}
+
+// endsLike finds the variable from which only the first sections were left out:
+// SLUICE_QUEUE_REDIS_URL for SLUICE_REDIS_URL.
+func endsLike(name string) func(string) bool {
+	end := "_" + strings.TrimPrefix(name, envPrefix)
+	return func(known string) bool { return strings.HasSuffix(known, end) }
 }
 
 // link matches the names of the variables that Kubernetes sets in every pod for

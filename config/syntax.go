@@ -1,11 +1,36 @@
 package config
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
+
+// parseYAML returns the node of the top-level mapping, nil when there is none.
+// whole is false when the text is not YAML: what it lacks is then unknown.
+func (l *loader) parseYAML(data []byte) (root *yaml.Node, whole bool) {
+	var docs []*yaml.Node
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	for err == nil && len(docs) < 2 {
+		var doc yaml.Node
+		if err = loader.Load(&doc); err == nil {
+			docs = append(docs, &doc)
+		}
+	}
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		l.syntaxFault(err, data)
+		return nil, false
+	case len(docs) == 0 || len(docs[0].Content) == 0:
+		return nil, true
+	case len(docs) > 1:
+		l.faultAt(docs[1].Line, "", "a second document begins here; use one document, without ---")
+	}
+	return docs[0].Content[0], true
+}
 
 // syntaxFault records what the YAML parser said, with the usual cause where the
 // line shows one. It never repeats text of the file, which may be a secret.

@@ -19,9 +19,6 @@ type TLSFiles struct {
 	Key  string `key:"key" is:"file"`
 }
 
-// IsZero tells whether no file is named.
-func (t TLSFiles) IsZero() bool { return t == TLSFiles{} }
-
 // Client reads the files and returns the settings of a TLS 1.2+ client that
 // checks the server's certificate against serverName.
 func (t TLSFiles) Client(serverName string) (*tls.Config, error) {
