@@ -1,0 +1,4 @@
+package testenv
+
+// FindBinary is findBinary, for tests.
+var FindBinary = findBinary
