@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	connectTimeout = 5 * time.Second
+	// pingTimeout bounds the look at a connection that lay idle before it is used.
+	pingTimeout = 5 * time.Second
+)
+
+// NewPool returns a pool of connections to the database at url
+// (postgres://user:password@host:port/database?pool_max_conns=8, or key=value
+// words). It opens none yet: a server that is down is an error of the first
+// query. Close it when done.
+//
+// What url does not say gets a default by which neither side waits for ever for
+// one that is gone: 5 s to connect; TCP keepalive on both sides, 25 s; and the
+// server ends a session that idles for 60 s within a transaction, because it may
+// hold the lock on a facility's entry counter. synchronous_commit is left as the
+// server has it.
+func NewPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err) // pgx removes the password
+	}
+	if c.ConnConfig.ConnectTimeout == 0 {
+		c.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}
+	c.ConnConfig.DialFunc = dialer.DialContext
+	c.PingTimeout = pingTimeout
+	for name, value := range map[string]string{
+		"application_name":                    "sluice",
+		"idle_in_transaction_session_timeout": "60s",
+		"tcp_keepalives_idle":                 "10",
+		"tcp_keepalives_interval":             "5",
+		"tcp_keepalives_count":                "3",
+		"tcp_user_timeout":                    "30s",
+	} {
+		if _, set := c.ConnConfig.RuntimeParams[name]; !set {
+			c.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	return pool, nil
+}
