@@ -1,4 +1,7 @@
 package testenv
 
-// FindBinary is findBinary, for tests.
-var FindBinary = findBinary
+// Internals that tests call.
+var (
+	FindBinary = findBinary
+	Alive      = alive
+)
