@@ -64,10 +64,13 @@ func Default() *Config {
 // directory.
 func Load(path string, env []string, opts ...Option) (*Config, error) {
 	data, name, err := readConfig(path)
-	if err != nil {
-		return nil, &Faults{[]Fault{{File: name, Text: err.Error()}}}
+	l := newLoader(name, env, opts)
+	if err != nil { // what the file lacks cannot be told
+		l.applyEnv()
+		l.faultAt(0, "", "%v", err)
+		return l.result()
 	}
-	return load(name, data, env, opts...)
+	return l.load(data)
 }
 
 // readConfig returns the bytes of the file and its name; "" and no bytes when
@@ -85,31 +88,4 @@ func readConfig(path string) (data []byte, name string, err error) {
 		return nil, name, errors.New("no such file; write one with `sluice config example`, or name another with -config")
 	}
 	return data, name, err
-}
-
-// load is Load on bytes. name is "" when there is no file.
-func load(name string, data []byte, env []string, opts ...Option) (*Config, error) {
-	l := &loader{
-		file:    name,
-		env:     environ(env),
-		cfg:     Default(),
-		origins: map[string]origin{},
-		bad:     map[string]bool{},
-	}
-	for _, o := range opts {
-		o(l)
-	}
-	l.applyEnv()
-	root, whole := l.parseYAML(data)
-	if root != nil {
-		l.decodeStruct(root, reflect.ValueOf(l.cfg).Elem(), "")
-	}
-	if whole {
-		l.check()
-	}
-	if len(l.faults.List) > 0 {
-		l.faults.sort()
-		return nil, &l.faults
-	}
-	return l.cfg, nil
 }

@@ -26,7 +26,7 @@ store: {postgres: {url: postgres://db/sluice}}
 // mustLoad loads text as the file sluice.yaml.
 func mustLoad(t testing.TB, text string, env []string, opts ...Option) *Config {
 	t.Helper()
-	c, err := load("sluice.yaml", []byte(text), env, opts...)
+	c, err := newLoader("sluice.yaml", env, opts).load([]byte(text))
 	if err != nil {
 		t.Fatalf("load:\n%v", err)
 	}
@@ -37,7 +37,7 @@ func mustLoad(t testing.TB, text string, env []string, opts ...Option) *Config {
 // line.
 func faultsOf(t testing.TB, text string, env []string, opts ...Option) string {
 	t.Helper()
-	c, err := load("sluice.yaml", []byte(text), env, opts...)
+	c, err := newLoader("sluice.yaml", env, opts).load([]byte(text))
 	if err == nil {
 		return ""
 	}
@@ -211,10 +211,13 @@ func TestLoad_DefaultPath(t *testing.T) {
 }
 
 func TestLoad_NoSuchFile(t *testing.T) {
-	_, err := Load("nowhere.yaml", nil)
+	_, err := Load("nowhere.yaml", []string{"SLUICE_GATHER=x"})
 	var faults *Faults
 	if !errors.As(err, &faults) || !strings.HasPrefix(err.Error(), "nowhere.yaml: no such file") {
-		t.Errorf("got %v", err)
+		t.Fatalf("got %v", err)
+	}
+	if len(faults.List) != 2 {
+		t.Errorf("the fault of the environment is missing:\n%v", err)
 	}
 }
 
@@ -390,7 +393,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("routes: &r [*r, {topic: *r}]\nclock: &c {interval: *c, *c : 1}"))
 	f.Add([]byte("!!map {? [] : x, ~: y, 1: z}\n...\n---\n# \xff"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := load("sluice.yaml", data, []string{"X=${Y}", "SLUICE_GATHER=" + string(data)}, Sinks("sensor"))
+		c, err := newLoader("sluice.yaml", []string{"X=${Y}", "SLUICE_GATHER=" + string(data)}, []Option{Sinks("sensor")}).load(data)
 		var faults *Faults
 		if (c == nil) != errors.As(err, &faults) {
 			t.Fatalf("got %v and %v", c, err)

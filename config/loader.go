@@ -23,6 +23,44 @@ type loader struct {
 	faults  Faults
 }
 
+// newLoader returns a loader for the file of that name, "" for none.
+func newLoader(name string, env []string, opts []Option) *loader {
+	l := &loader{
+		file:    name,
+		env:     environ(env),
+		cfg:     Default(),
+		origins: map[string]origin{},
+		bad:     map[string]bool{},
+	}
+	for _, o := range opts {
+		o(l)
+	}
+	return l
+}
+
+// load reads the environment first and then, from the bytes of the file, what
+// the environment leaves open.
+func (l *loader) load(data []byte) (*Config, error) {
+	l.applyEnv()
+	root, whole := l.parseYAML(data)
+	if root != nil {
+		l.decodeStruct(root, reflect.ValueOf(l.cfg).Elem(), "")
+	}
+	if whole {
+		l.check()
+	}
+	return l.result()
+}
+
+// result returns the configuration, or every fault if there is one.
+func (l *loader) result() (*Config, error) {
+	if len(l.faults.List) > 0 {
+		l.faults.sort()
+		return nil, &l.faults
+	}
+	return l.cfg, nil
+}
+
 // origin is where a value was given.
 type origin struct {
 	key  string // as written: password_file, SLUICE_BROKER_PASSWORD_FILE
