@@ -1,0 +1,51 @@
+package device
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+)
+
+// socket is the connection that the MQTT client uses. The client reads byte by
+// byte and writes a packet in pieces, from several goroutines: reads go through
+// a buffer, and the pieces of a packet, which it writes between Lock and Unlock,
+// leave in one write.
+type socket struct {
+	net.Conn
+	in *bufio.Reader
+
+	sync.Mutex // held by the client while it writes a packet; guards out
+	out        *bufio.Writer
+}
+
+// dial connects to the broker, with TLS if configured.
+func dial(ctx context.Context, cfg Config) (*socket, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", cfg.Address)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.TLS != nil {
+		secured := tls.Client(conn, cfg.TLS)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			_ = conn.Close() // the cause is what matters
+			return nil, err
+		}
+		conn = secured
+	}
+	return &socket{Conn: conn, in: bufio.NewReaderSize(conn, 512), out: bufio.NewWriterSize(conn, 256)}, nil
+}
+
+// Read reads through the buffer.
+func (s *socket) Read(p []byte) (int, error) { return s.in.Read(p) }
+
+// Write is called with the lock held.
+func (s *socket) Write(p []byte) (int, error) { return s.out.Write(p) }
+
+// Unlock sends the packet. An error stays in the buffer: the next Write returns
+// it, and the reader sees the end of the connection.
+func (s *socket) Unlock() {
+	_ = s.out.Flush()
+	s.Mutex.Unlock()
+}
