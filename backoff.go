@@ -23,9 +23,9 @@ func (b *backoff) reset() { b.tries = 0 }
 
 // at returns the delay after the given number of earlier tries.
 func (b *backoff) at(tries int) time.Duration {
-	d := b.max
-	if tries < 32 {
-		d = min(b.max, b.min<<tries)
+	d := min(b.min, b.max)
+	for ; tries > 0 && d < b.max; tries-- {
+		d = min(2*d, b.max)
 	}
 	return d/2 + rand.N(d/2+1)
 }
