@@ -13,7 +13,7 @@ import (
 // flight, and nothing is acknowledged before its append has returned: the whole
 // guarantee of the receiving side is the order of the three calls in pump.
 //
-// Its goroutine owns all fields but leading.
+// Its goroutine owns all fields but leading and fault.
 type ingest struct {
 	queue    Queue
 	source   Source
@@ -24,16 +24,22 @@ type ingest struct {
 	log      *slog.Logger
 	retry    backoff
 	leading  atomic.Bool
+	fault    atomic.Pointer[error] // why neither leading nor standing by; nil: no fault
 }
+
+// errStarting is the fault before the first session.
+var errStarting = errors.New("not connected yet")
 
 func newIngest(queue Queue, mux *Mux, c Config, holder string, appended func(*Group, Receipt)) *ingest {
 	log := c.Logger.With("session", c.Session)
-	return &ingest{
+	in := &ingest{
 		queue: queue, source: c.Source, config: c, holder: holder, log: log,
 		groups:   newGrouper(mux, c.Observer, log),
 		appended: appended,
 		retry:    backoff{min: c.RetryMin, max: c.RetryMax},
 	}
+	in.fault.Store(&errStarting)
+	return in
 }
 
 // standbyPoll is how often a standby asks for the lease.
@@ -52,6 +58,7 @@ func (in *ingest) run(ctx context.Context) {
 				in.log.Info("standing by: another router reads the broker")
 			}
 			standby = true
+			in.fault.Store(nil)
 			wait(ctx, standbyPoll)
 			continue
 		case errors.Is(err, ErrFenced):
@@ -60,6 +67,7 @@ func (in *ingest) run(ctx context.Context) {
 			in.log.Error("broker session ended, reconnecting", "err", err)
 		}
 		standby = false
+		in.fault.Store(&err)
 		wait(ctx, in.retry.next())
 	}
 }
@@ -132,6 +140,7 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 	in.log.Info("reading the broker", "resumed", s.Resumed())
 	in.config.Observer.Event(EventLeading)
 	in.leading.Store(true)
+	in.fault.Store(nil)
 	defer func() {
 		in.leading.Store(false)
 		in.config.Observer.Event(EventDisconnected)

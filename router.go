@@ -119,6 +119,18 @@ func (r *Router) Queues() []string {
 // connected to it. Safe for concurrent use.
 func (r *Router) Leading() bool { return r.ingest != nil && r.ingest.leading.Load() }
 
+// Fault tells why this router neither reads the broker nor stands by for one
+// that does; nil when it does. Safe for concurrent use.
+func (r *Router) Fault() error {
+	if r.ingest == nil {
+		return nil
+	}
+	if fault := r.ingest.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
+}
+
 // Run works until ctx ends and returns when every goroutine of it is gone. The
 // order of the end: ingest appends and acknowledges what it holds, disconnects
 // and gives the lease up, so that another router can go on; meanwhile the lanes

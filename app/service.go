@@ -20,7 +20,7 @@ const (
 	ExitOK     = 0
 	ExitFailed = 1
 	ExitUsage  = 2
-	ExitConfig = 78 // EX_CONFIG of sysexits.h: the configuration has faults
+	ExitConfig = config.ExitStatus // the configuration has faults
 )
 
 // Service is what a main runs: it works until ctx ends.

@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// ErrUnfit marks a Redis that answers but may not be used: waiting does not help.
+var ErrUnfit = errors.New("redis is not fit for a queue")
+
 // Check asks Redis whether it keeps what it confirms: version 7, a primary,
 // appendonly yes, appendfsync always, maxmemory-policy noeviction. Profile
 // Strict makes what is missing an error that names the line for redis.conf;
@@ -31,14 +34,14 @@ func (q *Queue) check(ctx context.Context) (server, error) {
 		return s, fmt.Errorf("redis check: %w", err)
 	}
 	if err := s.usable(); err != nil {
-		return s, err
+		return s, fmt.Errorf("%w: %w", ErrUnfit, err)
 	}
 	lacks := s.lacks(q.config.AssumeDurable)
 	if len(lacks) == 0 {
 		return s, nil
 	}
 	if q.config.Profile == Strict {
-		return s, errors.Join(lacks...)
+		return s, fmt.Errorf("%w: %w", ErrUnfit, errors.Join(lacks...))
 	}
 	for _, lack := range lacks {
 		q.config.Logger.Warn("redis may lose confirmed messages", "err", lack)

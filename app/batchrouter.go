@@ -1,0 +1,215 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"sluice"
+	"sluice/config"
+	"sluice/mqtt"
+	"sluice/redisq"
+	"sluice/store/postgres"
+)
+
+// DefaultSinks are the sinks that come with Sluice: "sensor" stores
+// msg.SensorData in data.sensor.
+func DefaultSinks() Sinks {
+	return Sinks{"sensor": func(db Database) sluice.Handler {
+		return postgres.NewSensor(db.Pool, db.Facility, postgres.SensorConfig{})
+	}}
+}
+
+// BatchRouterConfig is what the batch-router reads of the configuration.
+func BatchRouterConfig(sinks Sinks) []config.Option {
+	return []config.Option{
+		config.Only("facility", "broker", "queue", "store", "routes", "dead", "gather", "admin", "metrics", "shutdown_timeout"),
+		config.Sinks(sinks.Names()...),
+	}
+}
+
+// BatchRouter is the service that receives, queues and handles.
+type BatchRouter struct {
+	config *config.Config
+	sinks  Sinks
+	log    *slog.Logger
+}
+
+// NewBatchRouter wires the service and starts nothing.
+func NewBatchRouter(c *config.Config, sinks Sinks, log *slog.Logger) *BatchRouter {
+	return &BatchRouter{config: c, sinks: sinks, log: log}
+}
+
+// Run opens everything that the router needs and works until ctx ends. It
+// returns an error only for what no retry mends: a queue that is not durable, a
+// database with another schema, an address in use. Servers that do not answer
+// are waited for.
+func (s *BatchRouter) Run(ctx context.Context) error {
+	closing := teardown{log: s.log}
+	defer closing.run()
+
+	pool, err := postgres.NewPool(ctx, s.config.Store.Postgres.DSN().Reveal())
+	if err != nil {
+		return err
+	}
+	closing.add("database", func() error { pool.Close(); return nil })
+	db := &lazyDatabase{open: func(ctx context.Context) (Database, error) { return s.openDatabase(ctx, pool) }}
+	if err := s.tryDatabase(ctx, db); err != nil {
+		return err
+	}
+
+	mux, err := newMux(s.config.Routes, s.sinks, db)
+	if err != nil {
+		return err
+	}
+	queue, err := s.openQueue(ctx)
+	if err != nil {
+		return err
+	}
+	closing.add("queue", func() error { queue.Close(); return nil })
+	source, err := s.newSource(mux)
+	if err != nil {
+		return err
+	}
+
+	registry := newRegistry()
+	router := sluice.NewRouter(queue, mux, sluice.Config{
+		Source: source, Dead: db.handler(deadSink), Observer: newRouterMetrics(registry),
+		Logger: s.log, ShutdownTimeout: s.config.ShutdownTimeout,
+	})
+	operator := &operator{
+		facility: s.config.Facility, queue: queue, router: router, pool: pool, db: db, mux: mux, log: s.log,
+	}
+	registry.MustRegister(newQueueCollector(operator.statuses))
+	registerSource(registry, source)
+	return s.serve(ctx, router, operator, healthMux(registry, operator.checks()))
+}
+
+// deadSink stores dead letters.
+func deadSink(db Database) sluice.Handler { return postgres.NewDead(db.Pool, db.Facility) }
+
+// serve runs the router and what observes it. The observers outlive the router,
+// so that its last state can still be seen.
+func (s *BatchRouter) serve(ctx context.Context, router *sluice.Router, o *operator, health http.Handler) error {
+	metrics, err := listenHTTP(s.config.Metrics.BatchRouter, "batch_router")
+	if err != nil {
+		return err
+	}
+	socket, err := listenAdmin(s.config.Admin)
+	if err != nil {
+		if metrics != nil {
+			metrics.Close()
+		}
+		return err
+	}
+	side, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	g, ctx := errgroup.WithContext(ctx)
+	if metrics != nil {
+		g.Go(func() error { return serveHTTP(side, metrics, health) })
+	}
+	g.Go(func() error { return serveHTTP(side, socket, adminMux(o)) })
+	g.Go(func() error { o.report(side); return nil })
+	g.Go(func() error { o.prune(side, s.config.Dead.Keep); return nil })
+	g.Go(func() error {
+		defer end()
+		s.log.Info("started", "facility", s.config.Facility, "routes", router.Queues())
+		defer s.log.Info("stopped")
+		return router.Run(ctx)
+	})
+	return g.Wait()
+}
+
+// openDatabase checks the schema and registers the facility. What an operator
+// must mend halts the routes that need it.
+func (s *BatchRouter) openDatabase(ctx context.Context, pool *pgxpool.Pool) (Database, error) {
+	switch err := postgres.CheckVersion(ctx, pool); {
+	case errors.Is(err, postgres.ErrSchemaOlder), errors.Is(err, postgres.ErrSchemaNewer):
+		return Database{}, sluice.Halt(err)
+	case err != nil:
+		return Database{}, err
+	}
+	id, err := postgres.Facility(ctx, pool, s.config.Facility)
+	return Database{Pool: pool, Facility: id, Name: s.config.Facility}, err
+}
+
+// tryDatabase refuses to start on a database with another schema; one that does
+// not answer is waited for later, while messages queue.
+func (s *BatchRouter) tryDatabase(ctx context.Context, db *lazyDatabase) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := db.get(ctx)
+	if errors.Is(err, postgres.ErrSchemaOlder) || errors.Is(err, postgres.ErrSchemaNewer) {
+		return err
+	}
+	if err != nil {
+		s.log.Warn("database not ready: messages queue until it is", "err", err)
+	}
+	return nil
+}
+
+// openQueue waits until Redis answers. A server that would lose messages is
+// refused.
+func (s *BatchRouter) openQueue(ctx context.Context) (*redisq.Queue, error) {
+	c, err := redisConfig(s.config, s.log)
+	if err != nil {
+		return nil, err
+	}
+	for told := false; ; told = true {
+		queue, err := redisq.Open(ctx, c)
+		if err == nil || errors.Is(err, redisq.ErrUnfit) || ctx.Err() != nil {
+			return queue, err
+		}
+		if !told {
+			s.log.Warn("waiting for the queue", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func redisConfig(c *config.Config, log *slog.Logger) (redisq.Config, error) {
+	r := c.Queue.Redis
+	tlsConfig, err := r.TLS()
+	return redisq.Config{
+		URL: r.URL.Reveal(), User: r.User, Password: r.Password.Reveal(), TLS: tlsConfig,
+		Facility: c.Facility, Profile: redisq.Profile(r.Profile), AssumeDurable: r.AssumeDurable,
+		MaxBytes: r.MaxBytes, DeadPerDevice: c.Dead.PerDevice, Logger: log,
+	}, err
+}
+
+func (s *BatchRouter) newSource(mux *sluice.Mux) (*mqtt.Source, error) {
+	c, err := brokerConfig(s.config.Broker, s.log)
+	if err != nil {
+		return nil, err
+	}
+	c.Filters = mux.Filters()
+	c.ReceiveMaximum = s.config.Broker.ReceiveMaximum
+	c.SessionExpiry = s.config.Broker.SessionExpiry
+	c.Gather = s.config.Gather
+	for _, r := range mux.Routes() {
+		c.MaxPayload = max(c.MaxPayload, r.MaxPayload)
+	}
+	if c.ClientID == "" && c.User == "" {
+		c.ClientID = "sluice-" + s.config.Facility
+	}
+	source := mqtt.NewSource(c)
+	return source, source.Check()
+}
+
+// brokerConfig is what all clients of the broker share.
+func brokerConfig(b config.Broker, log *slog.Logger) (mqtt.Config, error) {
+	tlsConfig, err := b.TLS()
+	if err != nil {
+		return mqtt.Config{}, fmt.Errorf("broker: %w", err)
+	}
+	return mqtt.Config{URL: b.URL.Reveal(), User: b.User, Password: b.Password.Reveal(), TLS: tlsConfig, Logger: log}, nil
+}

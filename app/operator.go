@@ -1,0 +1,208 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sluice"
+	"sluice/store/postgres"
+)
+
+const (
+	// reportEvery is how often the routes' status goes to the database.
+	reportEvery = 2 * time.Second
+	// pruneEvery is how often what has been kept long enough is removed.
+	pruneEvery = time.Hour
+	// replayChunk is how many dead letters one append queues again.
+	replayChunk = 500
+)
+
+// operator answers what operators ask of a router, and reports to the database
+// on its own.
+type operator struct {
+	facility string
+	queue    sluice.Queue
+	router   *sluice.Router
+	pool     *pgxpool.Pool
+	db       *lazyDatabase
+	mux      *sluice.Mux
+	log      *slog.Logger
+}
+
+// statuses describes every queue of the router.
+func (o *operator) statuses(ctx context.Context) ([]sluice.QueueStatus, error) {
+	names := o.router.Queues()
+	all := make([]sluice.QueueStatus, len(names))
+	for i, name := range names {
+		s, err := o.queue.Status(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = s
+	}
+	return all, nil
+}
+
+// checks are the conditions of readiness. A router that stands by is ready: it
+// handles batches.
+func (o *operator) checks() []check {
+	return []check{
+		{"queue", func(ctx context.Context) error { _, err := o.statuses(ctx); return err }},
+		{"database", o.pool.Ping},
+		{"broker", func(context.Context) error { return o.router.Fault() }},
+		{"routes", o.halted},
+	}
+}
+
+func (o *operator) halted(ctx context.Context) error {
+	all, err := o.statuses(ctx)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, s := range all {
+		if s.Halted != "" {
+			faults = append(faults, fmt.Errorf("route %s is halted since %s: %s", s.Queue, s.HaltedSince.Format(time.RFC3339), s.Halted))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (o *operator) status(ctx context.Context) (Status, error) {
+	s := Status{Facility: o.facility, Version: Version(), Leading: o.router.Leading()}
+	s.Checks, _ = runChecks(ctx, o.checks())
+	queues, err := o.statuses(ctx)
+	if err == nil {
+		s.Queues = queues
+	}
+	return s, nil
+}
+
+func (o *operator) resume(ctx context.Context, route string) error {
+	if !slices.Contains(o.router.Queues(), route) {
+		return fmt.Errorf("%w as %q; `sluice route list` names them", errNoRoute, route)
+	}
+	return o.queue.Resume(ctx, route)
+}
+
+// report writes the routes' status to the database until ctx ends. A database
+// that is away is no news here: the routes themselves tell.
+func (o *operator) report(ctx context.Context) {
+	before := map[string]int64{}
+	last := time.Now()
+	every(ctx, reportEvery, func() {
+		ctx, cancel := context.WithTimeout(ctx, reportEvery)
+		defer cancel()
+		all, err := o.statuses(ctx)
+		if err != nil {
+			return
+		}
+		seconds := time.Since(last).Seconds()
+		last = time.Now()
+		rows := make([]postgres.RouteStatus, len(all))
+		for i, s := range all {
+			rows[i] = postgres.RouteStatus{QueueStatus: s}
+			if old, ok := before[s.Queue]; ok && s.Account.Received >= old {
+				rows[i].Rate = float64(s.Account.Received-old) / seconds
+			}
+			before[s.Queue] = s.Account.Received
+		}
+		if db, err := o.db.get(ctx); err == nil {
+			if err := postgres.WriteRouteStatus(ctx, db.Pool, db.Facility, rows); err != nil {
+				o.log.Debug("route status not written", "err", err)
+			}
+		}
+	})
+}
+
+// prune removes what has been kept long enough, until ctx ends.
+func (o *operator) prune(ctx context.Context, keep time.Duration) {
+	every(ctx, pruneEvery, func() {
+		removed, err := postgres.Prune(ctx, o.pool, keep)
+		if err != nil {
+			o.log.Debug("not pruned", "err", err)
+		}
+		if removed > 0 {
+			o.log.Info("pruned applied batches and dead letters", "count", removed)
+		}
+	})
+}
+
+func every(ctx context.Context, d time.Duration, do func()) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			do()
+		}
+	}
+}
+
+// replay queues dead letters again and removes them from the database. A
+// process that dies in between leaves some in both places: they may be stored
+// twice on a route without a key.
+func (o *operator) replay(ctx context.Context, req ReplayRequest) (r ReplayResult, err error) {
+	letters, err := postgres.GetDead(ctx, o.pool, req.IDs...)
+	if err != nil || len(letters) == 0 {
+		return r, err
+	}
+	for _, l := range letters {
+		if o.route(l.Route) == nil || l.Facility != o.facility {
+			return r, fmt.Errorf("dead letter %d belongs to route %q of %q: %w here", l.ID, l.Route, l.Facility, errNoRoute)
+		}
+	}
+	lease, err := o.queue.Lease(ctx, "replay", "operator", time.Minute)
+	if err != nil {
+		return r, err
+	}
+	defer o.queue.Unlease(context.WithoutCancel(ctx), lease)
+	g := sluice.Group{Lease: lease}
+	for chunk := range slices.Chunk(letters, replayChunk) {
+		g.Number++
+		g.Parts = o.parts(chunk)
+		if _, err := o.queue.Append(ctx, &g); err != nil {
+			return r, err
+		}
+		ids := make([]int64, len(chunk))
+		for i, l := range chunk {
+			ids[i] = l.ID
+		}
+		if _, err := postgres.DropDead(ctx, o.pool, ids...); err != nil {
+			return r, err
+		}
+		r.Replayed += len(chunk)
+	}
+	return r, nil
+}
+
+// parts sorts dead letters by route, as the messages that they were.
+func (o *operator) parts(letters []postgres.StoredDead) []sluice.Part {
+	var parts []sluice.Part
+	for _, l := range letters {
+		i := slices.IndexFunc(parts, func(p sluice.Part) bool { return p.Queue == l.Route })
+		if i < 0 {
+			i = len(parts)
+			parts = append(parts, sluice.Part{Queue: l.Route, Policy: o.route(l.Route).Policy})
+		}
+		parts[i].Frame.Append([]byte(l.Topic), l.Payload, l.Received.UnixMicro())
+	}
+	return parts
+}
+
+func (o *operator) route(queue string) *sluice.Route {
+	for _, r := range o.mux.Routes() {
+		if r.Queue() == queue {
+			return r
+		}
+	}
+	return nil
+}
