@@ -1,0 +1,66 @@
+# `make` or `make help` lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+GO   ?= go
+BUF  := $(GO) tool -modfile=tools/go.mod buf
+LINT := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
+
+# Of `make test`: the longest that one package's tests may take.
+TEST_TIMEOUT ?= 10m
+# Of `make fuzz`: the time for each fuzz target.
+FUZZTIME ?= 20s
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## Install the servers and tools that tests and demo need, or say which
+	@scripts/deps.sh
+
+.PHONY: build
+build: ## Build all commands into bin/
+	$(GO) build -trimpath -o bin/ ./cmd/...
+
+.PHONY: run
+run: deps ## Run the whole pipeline on private servers, with 20 devices
+	@$(GO) run ./internal/demo
+
+.PHONY: test
+test: deps ## Run all tests, with the race detector, on real servers
+	$(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: cover
+cover: deps ## Run all tests and write coverage.html
+	$(GO) test -timeout $(TEST_TIMEOUT) -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -html=coverage.out -o coverage.html
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+.PHONY: bench
+bench: deps ## Run the Go benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME (20s) each
+	@GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: lint
+lint: ## Check the Go code and the contracts
+	$(LINT) run ./...
+	$(BUF) lint proto
+
+.PHONY: generate
+generate: ## Generate gen/ from proto/
+	$(BUF) generate proto --template proto/buf.gen.yaml
+
+.PHONY: check-generated
+check-generated: ## Fail when gen/ is not what proto/ gives
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+	$(BUF) generate proto --template proto/buf.gen.yaml --output "$$fresh" && \
+	diff -r gen "$$fresh/gen" || { echo 'gen/ is stale: run `make generate` and commit'; exit 1; }
+
+.PHONY: clean
+clean: ## Remove what the other targets have built
+	rm -rf bin coverage.out coverage.html
