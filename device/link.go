@@ -50,16 +50,17 @@ func (d *device) stayConnected(ctx context.Context) {
 
 // connection is the life of one connection.
 func (d *device) connection(ctx context.Context, delays *backoff.ExponentialBackOff) error {
-	client, conn, err := d.connect(ctx)
+	sending, stop := d.withGrace(ctx)
+	defer stop()
+	client, conn, err := d.connect(ctx, stop)
 	if err != nil {
 		return err
 	}
-	delays.Reset()
-	d.counts.connects.Add(1)
-	d.counts.connected.Add(1)
-	defer d.counts.connected.Add(-1)
-
-	err = d.serve(ctx, client)
+	err = d.announce(sending, client)
+	if err == nil {
+		delays.Reset()
+		err = d.serve(ctx, sending, client)
+	}
 	if d.unclean() && ctx.Err() != nil {
 		err = errors.Join(err, conn.Close())
 		<-client.Done()
@@ -70,8 +71,9 @@ func (d *device) connection(ctx context.Context, delays *backoff.ExponentialBack
 	return err
 }
 
-// connect dials and shakes hands; at most maxDials devices do so at once.
-func (d *device) connect(ctx context.Context) (*paho.Client, *socket, error) {
+// connect dials and shakes hands; at most maxDials devices do so at once. onClose
+// is called when the client closes the connection, for whatever reason.
+func (d *device) connect(ctx context.Context, onClose func()) (*paho.Client, *socket, error) {
 	select {
 	case d.dials <- struct{}{}:
 		defer func() { <-d.dials }()
@@ -84,7 +86,7 @@ func (d *device) connect(ctx context.Context) (*paho.Client, *socket, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := dial(ctx, d.cfg)
+	conn, err := dial(ctx, d.cfg, onClose)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -129,14 +131,12 @@ func (d *device) received(p paho.PublishReceived) (bool, error) {
 	return true, nil
 }
 
-// serve announces the device, listens to the clock and publishes what is in the
-// outbox, until the connection or ctx ends.
-func (d *device) serve(ctx context.Context, client *paho.Client) error {
-	sending, stop := d.withGrace(ctx)
-	defer stop()
-	if err := d.announce(sending, client); err != nil {
-		return err
-	}
+// serve publishes what is in the outbox until ctx ends, or sending because the
+// connection did.
+func (d *device) serve(ctx, sending context.Context, client *paho.Client) error {
+	d.counts.connects.Add(1)
+	d.counts.connected.Add(1)
+	defer d.counts.connected.Add(-1)
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	refusals := newBackoff()
@@ -153,7 +153,7 @@ func (d *device) serve(ctx context.Context, client *paho.Client) error {
 		select {
 		case <-ctx.Done():
 			return d.flush(sending, client)
-		case <-client.Done():
+		case <-sending.Done():
 			return errLost
 		case <-d.outbox.added:
 		case <-retry.C:
@@ -161,8 +161,9 @@ func (d *device) serve(ctx context.Context, client *paho.Client) error {
 	}
 }
 
-// withGrace returns a context that outlives ctx by the grace, for a device that
-// is to leave in order.
+// withGrace returns the context of everything that is sent: it outlives ctx by
+// the grace, for a device that is to leave in order, and must also be ended with
+// the connection, since the client would wait for a PUBACK to its timeout.
 func (d *device) withGrace(ctx context.Context) (context.Context, func()) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {

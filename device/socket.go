@@ -14,14 +14,15 @@ import (
 // leave in one write.
 type socket struct {
 	net.Conn
-	in *bufio.Reader
+	in      *bufio.Reader
+	onClose func()
 
 	sync.Mutex // held by the client while it writes a packet; guards out
 	out        *bufio.Writer
 }
 
 // dial connects to the broker, with TLS if configured.
-func dial(ctx context.Context, cfg Config) (*socket, error) {
+func dial(ctx context.Context, cfg Config, onClose func()) (*socket, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", cfg.Address)
 	if err != nil {
 		return nil, err
@@ -34,7 +35,18 @@ func dial(ctx context.Context, cfg Config) (*socket, error) {
 		}
 		conn = secured
 	}
-	return &socket{Conn: conn, in: bufio.NewReaderSize(conn, 512), out: bufio.NewWriterSize(conn, 256)}, nil
+	return &socket{
+		Conn:    conn,
+		in:      bufio.NewReaderSize(conn, 512),
+		out:     bufio.NewWriterSize(conn, 256),
+		onClose: onClose,
+	}, nil
+}
+
+// Close may be called several times.
+func (s *socket) Close() error {
+	s.onClose()
+	return s.Conn.Close()
 }
 
 // Read reads through the buffer.

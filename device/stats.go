@@ -10,8 +10,10 @@ import (
 // Stats is what a fleet has done since it was made. Taken = Acked + Dropped +
 // Kept, but for readings that are on their way between two of these.
 type Stats struct {
+	// Connected is how many of the Devices hear the pulse now.
 	Devices, Connected int
-	// Connects counts successful connections, the first ones included.
+	// Connects counts connections that came as far as the subscription to the
+	// pulse, the first ones included.
 	Connects int64
 	Pulses   int64
 	// Taken counts readings, Acked those that the broker has acknowledged.
