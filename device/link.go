@@ -137,16 +137,17 @@ func (d *device) serve(ctx, sending context.Context, client *paho.Client) error 
 	d.counts.connects.Add(1)
 	d.counts.connected.Add(1)
 	defer d.counts.connected.Add(-1)
-	retry := time.NewTimer(0)
-	defer retry.Stop()
 	refusals := newBackoff()
 	for {
+		var added <-chan struct{}
+		var retry <-chan time.Time
 		err := d.flush(sending, client)
 		switch {
 		case err == nil:
 			refusals.Reset()
-		case errors.Is(err, errRefused):
-			retry.Reset(refusals.NextBackOff())
+			added = d.outbox.added
+		case errors.Is(err, errRefused): // a new reading is no reason to try sooner
+			retry = time.After(refusals.NextBackOff())
 		default:
 			return err
 		}
@@ -155,8 +156,8 @@ func (d *device) serve(ctx, sending context.Context, client *paho.Client) error 
 			return d.flush(sending, client)
 		case <-sending.Done():
 			return errLost
-		case <-d.outbox.added:
-		case <-retry.C:
+		case <-added:
+		case <-retry:
 		}
 	}
 }
