@@ -122,14 +122,14 @@ func (f *fifo) next(now time.Time, concurrency int) (b *batch, wait time.Duratio
 	return nil, wait
 }
 
-// firstDue returns the batch of a state that has been due longest, or nil.
-func firstDue(batches []*batch, s State, now time.Time) (first *batch) {
+// firstDue returns the oldest batch of a state that is due, or nil.
+func firstDue(batches []*batch, s State, now time.Time) *batch {
 	for _, b := range batches {
-		if b.state == s && !b.due.After(now) && (first == nil || b.due.Before(first.due)) {
-			first = b
+		if b.state == s && !b.due.After(now) {
+			return b
 		}
 	}
-	return first
+	return nil
 }
 
 func (f *fifo) remove(b *batch) {

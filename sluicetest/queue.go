@@ -362,7 +362,7 @@ func encodeDead(dead []sluice.DeadLetter) ([]sluice.Message, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dead letter of %s: %w", d.Route, err)
 		}
-		out[i] = sluice.Message{Topic: d.Topic, Payload: payload, Received: d.Received}
+		out[i] = sluice.Message{Topic: d.Topic, Payload: payload, Received: d.At}
 	}
 	return out, nil
 }
