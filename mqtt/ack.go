@@ -20,10 +20,13 @@ func (s *session) Ack(ds []sluice.Delivery) error {
 		return nil
 	}
 	n := len(s.acks) / pubackSize
-	// Counted before it is written: the broker's answer must find room.
-	s.unacked.Add(-int64(n))
 	if err := s.writeLocked(s.acks, writeTimeout); err != nil {
 		return err
+	}
+	s.unacked.Add(-int64(n))
+	select {
+	case s.room <- struct{}{}:
+	default:
 	}
 	s.counters.acked.Add(uint64(n))
 	return nil

@@ -21,7 +21,8 @@ const (
 
 // keepAlive probes an idle connection and ends the session when nothing
 // answers. It counts ticks, not time: a process that was stopped and goes on
-// gives itself as long as before to read what has come meanwhile.
+// gives itself as long as before to read what has come meanwhile. While the
+// reader holds, the broker's answer waits unread and its silence means nothing.
 func (s *session) keepAlive() {
 	ticker := time.NewTicker(s.keepalive / keepAliveTicks)
 	defer ticker.Stop()
@@ -31,6 +32,9 @@ func (s *session) keepAlive() {
 		case <-s.done:
 			return
 		case <-ticker.C:
+		}
+		if s.holding.Load() {
+			p.pinged = false
 		}
 		switch p.tick(s.reads.Load(), s.writes.Load()) {
 		case sendPing:

@@ -21,10 +21,30 @@ func (s *session) read() {
 			s.quit(err)
 			return
 		}
-		if messages > 0 && !full && !s.gather(timer, began) {
+		if !s.hold() || messages > 0 && !full && !s.gather(timer, began) {
 			return
 		}
 	}
+}
+
+// hold stops reading while more messages are unacknowledged than the broker may
+// send. The standard would have us disconnect; but Mosquitto 2.0.11, once acks
+// come slower than messages, sends without limit, and a reconnect would only
+// begin it anew. Not to read bounds the memory and leaves the rest in order.
+// False: the session has ended.
+func (s *session) hold() bool {
+	for s.unacked.Load() > int64(s.config.ReceiveMaximum) {
+		if !s.holding.Swap(true) {
+			s.counters.holds.Add(1)
+		}
+		select {
+		case <-s.room:
+		case <-s.done:
+			return false
+		}
+	}
+	s.holding.Store(false)
+	return true
 }
 
 // gather waits until Config.Gather after the last read began. False: the
@@ -71,15 +91,13 @@ func (s *session) lost(err error) error {
 // tally counts the messages of one read.
 type tally struct {
 	qos0, qos1, dropped, stale, cut int
-	room                            int // QoS 1 messages that the broker may still send
 }
 
 // consume splits what has been read and adds the messages to the pending slab.
 func (s *session) consume(received int64, control func(packet) error) (messages int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Acks after this cannot have let in what has been read already.
-	t := tally{room: s.config.ReceiveMaximum - int(s.unacked.Load())}
+	var t tally
 	for err == nil {
 		p, ok, e := s.in.next()
 		if err = e; !ok || err != nil {
@@ -117,9 +135,8 @@ func (s *session) message(p packet, received int64, t *tally) error {
 			s.pending.subs = subs[:known]
 			return nil
 		}
-	} else if t.qos1++; t.qos1 > t.room {
-		return &protocolError{codeReceiveExceeded,
-			fmt.Sprintf("more than %d messages unacknowledged [MQTT-3.3.4-7]", s.config.ReceiveMaximum)}
+	} else {
+		t.qos1++
 	}
 	if translate(subs[known:], s.ids) > 0 {
 		t.stale++

@@ -28,15 +28,14 @@ func (e *ReasonError) Error() string {
 
 // Reason codes that this package sends or treats specially.
 const (
-	codeSuccess         = 0x00
-	codeNoSubscribers   = 0x10
-	codeMalformed       = 0x81
-	codeProtocolError   = 0x82
-	codeNotAuthorized   = 0x87
-	codeReceiveExceeded = 0x93
-	codeAliasInvalid    = 0x94
-	codePacketTooLarge  = 0x95
-	codeQoSUnsupported  = 0x9B
+	codeSuccess        = 0x00
+	codeNoSubscribers  = 0x10
+	codeMalformed      = 0x81
+	codeProtocolError  = 0x82
+	codeNotAuthorized  = 0x87
+	codeAliasInvalid   = 0x94
+	codePacketTooLarge = 0x95
+	codeQoSUnsupported = 0x9B
 )
 
 func reasonText(code byte) string {

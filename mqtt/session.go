@@ -40,6 +40,7 @@ type session struct {
 	err     error      // why the session ended
 
 	wake chan struct{} // capacity 1: something is pending
+	room chan struct{} // capacity 1: something was acknowledged
 	done chan struct{} // closed when the session has ended
 	end  sync.Once
 	wg   sync.WaitGroup
@@ -49,6 +50,7 @@ type session struct {
 	keepalive time.Duration
 
 	unacked atomic.Int64  // QoS 1 messages received and not acknowledged
+	holding atomic.Bool   // the reader does not read until some are
 	reads   atomic.Uint64 // reads and writes that succeeded, for keepAlive
 	writes  atomic.Uint64
 }

@@ -29,7 +29,7 @@ var _ sluice.Source = (*Source)(nil)
 // counters are the Source's; every session adds to them.
 type counters struct {
 	connects, reads, receivedQoS0, receivedQoS1 atomic.Uint64
-	acked, droppedQoS0, stale, cut              atomic.Uint64
+	acked, droppedQoS0, stale, cut, holds       atomic.Uint64
 }
 
 // Stats are counts since the Source was made.
@@ -50,6 +50,9 @@ type Stats struct {
 	Stale uint64
 	// Cut counts payloads shortened to MaxPayload+1 bytes.
 	Cut uint64
+	// Holds counts how often reading stopped because the broker had sent more
+	// than the receive maximum.
+	Holds uint64
 }
 
 // NewSource returns a Source. It connects nothing; a faulty Config is reported
@@ -83,6 +86,7 @@ func (s *Source) Stats() Stats {
 		DroppedQoS0:  c.droppedQoS0.Load(),
 		Stale:        c.stale.Load(),
 		Cut:          c.cut.Load(),
+		Holds:        c.holds.Load(),
 	}
 }
 
