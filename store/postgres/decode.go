@@ -83,7 +83,7 @@ func consumeFloat(p []byte) (float32, int) {
 // was read; an unknown field is skipped whole and gives tag 0.
 func otherField(p []byte) (tag byte, n int, fault string) {
 	number, wire, n := protowire.ConsumeTag(p)
-	if n < 0 {
+	if n < 0 || number > protowire.MaxValidNumber {
 		return 0, 0, "not a protobuf message"
 	}
 	if number <= fieldEpoch {

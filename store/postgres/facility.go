@@ -13,7 +13,7 @@ import (
 // the facility's first router.
 const insertCounter = `
 INSERT INTO sluice.entry_counter (facility_id, last_id)
-SELECT $1, coalesce(max(entry_id), 0) FROM data.sensor WHERE facility_id = $1
+SELECT $1::int, coalesce(max(entry_id), 0) FROM data.sensor WHERE facility_id = $1
 ON CONFLICT DO NOTHING`
 
 // Facility returns the number of the facility called name, registering it with

@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sluice"
+)
+
+// ReasonUnstorable marks a message of the dead letter queue that is no dead
+// letter.
+const ReasonUnstorable = "unstorable"
+
+// Dead is the sink of dead letters, the handler of sluice.QueueDead: it writes
+// each to sluice.dead_letter, exactly once. Text that PostgreSQL cannot hold
+// (NUL, what is not UTF-8) is replaced by U+FFFD, so that nothing a device sent
+// is refused; the payload is kept as it was. Safe for concurrent use.
+type Dead struct {
+	pool     *pgxpool.Pool
+	facility int32
+}
+
+// NewDead returns the sink for the facility of that number (see Facility).
+func NewDead(pool *pgxpool.Pool, facility int32) *Dead {
+	return &Dead{pool: pool, facility: facility}
+}
+
+// A message that comes again in another batch keeps its first letter.
+const insertDead = `
+INSERT INTO sluice.dead_letter
+    (facility_id, batch_id, batch_index, route, device, topic, payload, received, reason, code, detail, at)
+SELECT $1::int, * FROM unnest(
+    $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bytea[],
+    $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::timestamptz[])
+ON CONFLICT DO NOTHING`
+
+// Handle implements sluice.Handler. It returns nil, a *sluice.BatchError whose
+// bad messages have ReasonUnstorable, a sluice.Halt or an error to be tried
+// again.
+func (d *Dead) Handle(ctx context.Context, b *sluice.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
+	defer cancel()
+	columns, bad := decodeDead(b)
+	stored, err := once(ctx, d.pool, b.ID, &d.facility, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, insertDead, columns.arguments(d.facility)...); err != nil {
+			return err
+		}
+		if len(bad) > 0 {
+			return &sluice.BatchError{Bad: bad}
+		}
+		return nil
+	})
+	if err != nil {
+		return failure(b.Attempt, fmt.Errorf("store dead letters: %w", err))
+	}
+	return decodeOutcome(stored)
+}
+
+// deadColumns are the columns of dead_letter from batch_id on, one element per
+// letter.
+type deadColumns struct {
+	batch    []*[16]byte // nil: refused before it was in a batch
+	index    []*int32
+	route    []string
+	device   []string
+	topic    []string
+	payload  [][]byte
+	received []time.Time
+	reason   []string
+	code     []string
+	detail   []string
+	at       []time.Time
+}
+
+func (c *deadColumns) arguments(facility int32) []any {
+	return []any{facility, c.batch, c.index, c.route, c.device, c.topic, c.payload, c.received, c.reason, c.code, c.detail, c.at}
+}
+
+func (c *deadColumns) add(l *sluice.DeadLetter) {
+	var batch *[16]byte
+	var index *int32
+	if l.Batch != (sluice.BatchID{}) {
+		id, i := [16]byte(l.Batch), int32(l.Index)
+		batch, index = &id, &i
+	}
+	if l.Payload == nil {
+		l.Payload = []byte{} // not null
+	}
+	c.batch, c.index = append(c.batch, batch), append(c.index, index)
+	c.route, c.device = append(c.route, text(l.Route)), append(c.device, text(l.Device))
+	c.topic, c.payload = append(c.topic, text(l.Topic)), append(c.payload, l.Payload)
+	c.received, c.at = append(c.received, l.Received), append(c.at, l.At)
+	c.reason, c.code = append(c.reason, text(l.Reason)), append(c.code, text(l.Code))
+	c.detail = append(c.detail, text(l.Detail))
+}
+
+// decodeDead reads the dead letters of a batch and names what is none.
+func decodeDead(b *sluice.Batch) (c deadColumns, bad []sluice.BadMessage) {
+	for i := range b.Messages {
+		var l sluice.DeadLetter
+		err := json.Unmarshal(b.Messages[i].Payload, &l)
+		if err == nil && (l.Index < 0 || l.Index > math.MaxInt32) {
+			err = fmt.Errorf("index %d", l.Index)
+		}
+		if err != nil {
+			bad = append(bad, sluice.BadMessage{Index: i, Reason: ReasonUnstorable, Detail: text(err.Error())})
+			continue
+		}
+		c.add(&l)
+	}
+	return c, bad
+}
