@@ -74,16 +74,17 @@ func (l *lane) run(ctx, handlers context.Context) {
 // sealer keeps one timer on the age of the open batch. It sweeps at once when
 // it begins: another process may have left a batch open.
 func (l *lane) sealer(ctx context.Context) {
+	retry := backoff{min: l.config.RetryMin, max: l.config.RetryMax}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case p := <-l.opened:
+		case p := <-l.opened: // due is due: a delay here would let a fast stream put it off for ever
 			timer.Reset(l.untilSeal(p.Open, p.Age))
 		case <-timer.C:
-			timer.Reset(l.seal(ctx))
+			timer.Reset(max(l.seal(ctx, &retry), time.Millisecond))
 		}
 	}
 }
@@ -91,19 +92,22 @@ func (l *lane) sealer(ctx context.Context) {
 // untilSeal is the time until the sealer must look again.
 func (l *lane) untilSeal(open int, age time.Duration) time.Duration {
 	if d, ok := l.route.Policy.Wait(open, age); ok {
-		return min(max(d, time.Millisecond), l.config.Sweep)
+		return min(max(d, 0), l.config.Sweep)
 	}
 	return l.config.Sweep
 }
 
-func (l *lane) seal(ctx context.Context) time.Duration {
+// seal seals the open batch if its age demands it, and returns when to look
+// again.
+func (l *lane) seal(ctx context.Context, retry *backoff) time.Duration {
 	call, cancel := context.WithTimeout(ctx, l.config.CallTimeout)
 	defer cancel()
 	s, err := l.queue.Seal(call, l.route.Queue(), l.route.Policy)
 	if err != nil {
 		l.log.Debug("seal failed", "err", err)
-		return l.config.RetryMax
+		return retry.next()
 	}
+	retry.reset()
 	if s.Sealed {
 		l.signal()
 	}
@@ -133,7 +137,8 @@ func (l *lane) worker(ctx, handlers context.Context) {
 // next handles the next batch if there is one; more says whether to ask again
 // at once, else pause is how long to wait for a signal.
 func (l *lane) next(ctx, handlers context.Context, retry *backoff) (more bool, pause time.Duration) {
-	call, cancel := context.WithTimeout(ctx, l.config.CallTimeout)
+	// Not under ctx: a claim whose answer is thrown away holds its batch for ClaimTTL.
+	call, cancel := context.WithTimeout(handlers, l.config.CallTimeout)
 	got, err := l.queue.Claim(call, ClaimRequest{Queue: l.route.Queue(), Concurrency: l.route.Concurrency, TTL: l.config.ClaimTTL})
 	cancel()
 	if err != nil {
@@ -231,11 +236,13 @@ func (l *lane) settle(ctx context.Context, c *Claim, result error, took time.Dur
 
 // complete repeats Complete until its outcome is known. ErrLost after a call
 // whose answer was lost most likely means that it had succeeded; if another
-// worker has the batch instead, the handler's own memory of it decides.
+// worker has the batch instead, the handler's own memory of it decides. Once ctx
+// has ended one more try may finish: a batch that was handled at the last moment
+// of the grace is not handled again.
 func (l *lane) complete(ctx context.Context, c *Claim, o Outcome) bool {
 	retry := backoff{min: l.config.RetryMin, max: l.config.RetryMax}
 	for {
-		call, cancel := context.WithTimeout(ctx, l.config.CallTimeout)
+		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.config.CallTimeout)
 		err := l.queue.Complete(call, c, o)
 		cancel()
 		if err == nil {

@@ -1,16 +1,22 @@
 package sluice
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
 )
 
 // outcomeOf reads what a handler returned: the outcome of a batch that is done,
-// or the error for which it must be tried again.
+// or the error for which it must be tried again. An error that is also Halt
+// halts, whatever else it wraps: that is the reading which keeps the messages.
 func outcomeOf(b *Batch, result error) (Outcome, error) {
 	if result == nil {
 		return Outcome{Stored: len(b.Messages)}, nil
+	}
+	var halt *haltError
+	if errors.As(result, &halt) {
+		return Outcome{}, result
 	}
 	var permanent *permanentError
 	if errors.As(result, &permanent) {
@@ -56,7 +62,7 @@ func partlyDead(b *Batch, e *BatchError) (Outcome, error) {
 func deadLetter(b *Batch, bad BadMessage) DeadLetter {
 	m := b.Messages[bad.Index]
 	return DeadLetter{
-		Batch: b.ID, Index: bad.Index, Route: b.Route, Device: bad.Device,
+		Batch: b.ID, Index: bad.Index, Route: b.Route, Device: cmp.Or(bad.Device, b.Capture(bad.Index, "device")),
 		Topic: m.Topic, Payload: m.Payload, Received: m.Received,
 		Reason: bad.Reason, Code: bad.Code, Detail: bad.Detail, At: time.Now(),
 	}
