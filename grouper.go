@@ -18,6 +18,7 @@ type grouper struct {
 	group    Group
 	seen     map[uint16]uint64 // redelivery record: hash by packet id
 	packets  packetWindow
+	unrouted bool // an unrouted topic of this session was logged
 }
 
 // maxTargets bounds the cache of topics: a fleet of that many devices with the
@@ -48,6 +49,7 @@ func (gr *grouper) begin(l Lease, remember int) {
 		gr.seen[d.PacketID] = d.Hash
 	}
 	gr.packets = packetWindow{length: uint64(remember)}
+	gr.unrouted = false
 	l.Delivered = nil
 	gr.group = Group{Lease: l, Remember: remember}
 }
@@ -109,7 +111,8 @@ func (gr *grouper) target(topic []byte) target {
 	name := string(topic)
 	if route, filter := gr.mux.Match(name); route != nil {
 		t = target{route: route, part: gr.index[route], filter: uint32(filter) + 1}
-	} else {
+	} else if !gr.unrouted {
+		gr.unrouted = true // once per session: the topics are the devices' choice
 		gr.log.Warn("message of a topic without a route: an earlier configuration subscribed to it", "topic", name)
 	}
 	if len(gr.targets) >= maxTargets {
@@ -159,6 +162,7 @@ func (gr *grouper) refuse(r *Route, d *Delivery) {
 	for _, f := range r.filters {
 		if v, ok := f.Capture(topic, "device"); ok {
 			device = v
+			break
 		}
 	}
 	gr.group.Dead = append(gr.group.Dead, DeadLetter{
