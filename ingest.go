@@ -23,6 +23,7 @@ type ingest struct {
 	appended func(*Group, Receipt)
 	log      *slog.Logger
 	retry    backoff
+	first    bool // the store never leased this session before this process, and none was opened
 	leading  atomic.Bool
 	fault    atomic.Pointer[error] // why neither leading nor standing by; nil: no fault
 }
@@ -76,12 +77,14 @@ func (in *ingest) run(ctx context.Context) {
 // token comes first, the redelivery record with it: from then on no earlier
 // session of any router can append behind that record.
 func (in *ingest) lead(ctx context.Context) error {
-	call, cancel := context.WithTimeout(ctx, in.config.CallTimeout)
+	// Not under ctx: a lease whose answer is thrown away keeps others out for LeaseTTL.
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.config.CallTimeout)
 	lease, err := in.queue.Lease(call, in.config.Session, in.holder, in.config.LeaseTTL)
 	cancel()
 	if err != nil {
 		return err
 	}
+	in.first = in.first || lease.First
 	ctx, stop := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { in.keep(ctx, lease, stop) })
@@ -136,6 +139,7 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 		}
 		l.Delivered = nil
 	}
+	in.first = false
 	in.groups.begin(l, 2*s.ReceiveMaximum())
 	in.log.Info("reading the broker", "resumed", s.Resumed())
 	in.config.Observer.Event(EventLeading)
@@ -149,15 +153,24 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 }
 
 // fresh deals with a broker that does not know the session: what it may send
-// again now has nothing to do with what was recorded.
+// again now has nothing to do with what was recorded. It repeats Forget until
+// that succeeds: at the next connection the broker would know the session again.
 func (in *ingest) fresh(ctx context.Context, l Lease) error {
-	if !l.First {
+	if !in.first {
 		in.log.Error("the broker had lost the session: messages that it held are gone")
 		in.config.Observer.Event(EventSessionLost)
 	}
-	call, cancel := context.WithTimeout(ctx, in.config.CallTimeout)
-	defer cancel()
-	return in.queue.Forget(call, l)
+	retry := backoff{min: in.config.RetryMin, max: in.config.RetryMax}
+	for {
+		call, cancel := context.WithTimeout(ctx, in.config.CallTimeout)
+		err := in.queue.Forget(call, l)
+		cancel()
+		if err == nil || errors.Is(err, ErrFenced) || ctx.Err() != nil {
+			return err
+		}
+		in.log.Debug("redelivery record not cleared", "err", err)
+		wait(ctx, retry.next())
+	}
 }
 
 // pump is the hot loop: receive, append, acknowledge.
@@ -172,10 +185,11 @@ func (in *ingest) pump(ctx context.Context, s Session) error {
 		if err != nil {
 			return err
 		}
-		if err := s.Ack(ds); err != nil {
+		err = s.Ack(ds)
+		in.appended(g, receipt) // also when the connection broke: it is stored
+		if err != nil {
 			return err
 		}
-		in.appended(g, receipt)
 		in.retry.reset()
 	}
 }
