@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"sluice"
+	"sluice/app"
+)
+
+// The commands of this file talk to a running router through its admin socket.
+
+func (c *cli) admin() (*app.AdminClient, error) {
+	conf, err := c.load("admin")
+	if err != nil {
+		return nil, err
+	}
+	return app.NewAdminClient(conf.Admin), nil
+}
+
+func (c *cli) routerStatus(ctx context.Context) (app.Status, error) {
+	client, err := c.admin()
+	if err != nil {
+		return app.Status{}, err
+	}
+	return client.Status(ctx)
+}
+
+func (c *cli) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Tell whether the router is well (exit 1 if something is wrong)", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := c.routerStatus(cmd.Context())
+			if err != nil {
+				return err
+			}
+			faults := s.Faults()
+			err = c.print(cmd, struct {
+				app.Status
+				Faults []string `json:"faults"`
+			}{s, faults}, func(t *table) { statusTable(t, s, faults) })
+			if err == nil && len(faults) > 0 {
+				return errSaid
+			}
+			return err
+		},
+	}
+}
+
+func statusTable(t *table, s app.Status, faults []string) {
+	role := "standing by"
+	if s.Leading {
+		role = "reading the broker"
+	}
+	t.row("facility", s.Facility)
+	t.row("version", s.Version)
+	t.row("router", role)
+	for _, name := range slices.Sorted(maps.Keys(s.Checks)) {
+		t.row(name, s.Checks[name])
+	}
+	for _, q := range s.Queues {
+		t.row("queue "+q.Queue, fmt.Sprintf("%d waiting, oldest %s", q.Queued(), short(q.OldestAge)))
+	}
+	if len(faults) == 0 {
+		t.row("all is well")
+	}
+	for _, f := range faults {
+		t.row("WRONG", f)
+	}
+}
+
+func (c *cli) accountCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "account", Short: "Show that every message is accounted for (exit 1 if not)", Args: noArgs,
+		Long: "For every route: received = stored + duplicate + dead + dropped (by cause) + queued.\n" +
+			"The terms are counted apart, so off must be 0.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := c.routerStatus(cmd.Context())
+			if err != nil {
+				return err
+			}
+			off := false
+			err = c.print(cmd, s.Queues, func(t *table) {
+				t.row("ROUTE", "RECEIVED", "STORED", "DUPLICATE", "DEAD", "DROPPED", "QUEUED", "OFF")
+				for _, q := range s.Queues {
+					a := q.Account
+					t.row(q.Queue, a.Received, a.Stored, a.Duplicate, a.Dead, drops(a), q.Queued(), q.Balance())
+				}
+			})
+			for _, q := range s.Queues {
+				off = off || q.Balance() != 0
+			}
+			if err == nil && off {
+				return errSaid
+			}
+			return err
+		},
+	}
+}
+
+// drops lists the causes, "0" without any.
+func drops(a sluice.Account) string {
+	text := ""
+	for _, cause := range slices.Sorted(maps.Keys(a.Dropped)) {
+		if n := a.Dropped[cause]; n > 0 {
+			text += fmt.Sprintf("%s:%d ", cause, n)
+		}
+	}
+	if text == "" {
+		return "0"
+	}
+	return text[:len(text)-1]
+}
+
+func (c *cli) routeCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "route", Short: "List routes, or resume a halted one"}
+	cmd.AddCommand(c.routeList(), c.routeResume())
+	return cmd
+}
+
+func (c *cli) routeList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the routes with their depth and state", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := c.routerStatus(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.print(cmd, s.Queues, func(t *table) {
+				t.row("ROUTE", "OPEN", "SEALED", "CLAIMED", "RETRY", "BATCHES", "BYTES", "OLDEST", "STATE")
+				for _, q := range s.Queues {
+					state := "runs"
+					if q.Halted != "" {
+						state = "halted: " + q.Halted
+					}
+					t.row(q.Queue, q.Open, q.Sealed, q.Claimed, q.Retry, q.Batches, q.Bytes, short(q.OldestAge), state)
+				}
+			})
+		},
+	}
+}
+
+func (c *cli) routeResume() *cobra.Command {
+	return &cobra.Command{
+		Use: "resume ROUTE", Short: "Have a route try its waiting batches now", Args: someArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := c.admin()
+			if err != nil {
+				return err
+			}
+			if err := client.Resume(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			return c.print(cmd, map[string]string{"resumed": args[0]}, func(t *table) { t.row("resumed " + args[0]) })
+		},
+	}
+}
