@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"sluice/app"
+	"sluice/config"
+	"sluice/store/postgres"
+)
+
+func (c *cli) deadCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "dead", Short: "Look at dead letters, queue them again, or drop them",
+		Long: "A dead letter is a message that could never be handled, kept with the reason. Names chosen by\n" +
+			"devices are printed with control characters escaped.",
+	}
+	cmd.AddCommand(c.deadList(), c.deadShow(), c.deadReplay(), c.deadDrop())
+	return cmd
+}
+
+// deadSelection is how list, replay and drop choose letters.
+type deadSelection struct {
+	filter postgres.DeadFilter
+	since  time.Duration
+}
+
+func (s *deadSelection) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.filter.Facility, "facility", "", "only of this facility")
+	cmd.Flags().StringVar(&s.filter.Route, "route", "", "only of this route")
+	cmd.Flags().StringVar(&s.filter.Device, "device", "", "only of this device")
+	cmd.Flags().StringVar(&s.filter.Reason, "reason", "", "only for this reason (decode, conflict, ...)")
+	cmd.Flags().DurationVar(&s.since, "since", 0, "only of the last `duration`, such as 24h")
+}
+
+func (s *deadSelection) resolve() postgres.DeadFilter {
+	if s.since > 0 {
+		s.filter.Since = time.Now().Add(-s.since)
+	}
+	return s.filter
+}
+
+// empty tells that nothing narrows the selection.
+func (s *deadSelection) empty() bool { return s.filter == (postgres.DeadFilter{}) && s.since == 0 }
+
+func (c *cli) deadList() *cobra.Command {
+	var sel deadSelection
+	var limit int
+	cmd := &cobra.Command{
+		Use: "list", Short: "List dead letters, newest first", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return &usageError{fmt.Errorf("--limit %d: use 1 or more", limit)}
+			}
+			return c.withPool(cmd, func(pool *pgxpool.Pool, _ *config.Config) error {
+				letters, err := postgres.ListDead(cmd.Context(), pool, sel.resolve(), 0, limit)
+				if err != nil {
+					return err
+				}
+				if letters == nil {
+					letters = []postgres.StoredDead{}
+				}
+				return c.print(cmd, letters, func(t *table) { deadTable(t, letters) })
+			})
+		},
+	}
+	sel.flags(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 50, "at most `N`")
+	return cmd
+}
+
+func deadTable(t *table, letters []postgres.StoredDead) {
+	if len(letters) == 0 {
+		t.row("no dead letters")
+		return
+	}
+	t.row("ID", "AT", "FACILITY", "ROUTE", "DEVICE", "REASON", "BYTES", "DETAIL")
+	for _, l := range letters {
+		t.row(l.ID, l.At.Local().Format(time.DateTime), l.Facility, l.Route, l.Device, l.Reason, len(l.Payload), l.Detail)
+	}
+}
+
+func (c *cli) deadShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "Show one dead letter whole", Args: someArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := parseIDs(args)
+			if err != nil {
+				return err
+			}
+			return c.withPool(cmd, func(pool *pgxpool.Pool, _ *config.Config) error {
+				letters, err := postgres.GetDead(cmd.Context(), pool, ids...)
+				if err != nil {
+					return err
+				}
+				if len(letters) == 0 {
+					return fmt.Errorf("no dead letter has the id %d; `sluice dead list` shows those there are", ids[0])
+				}
+				return c.print(cmd, letters[0], func(t *table) { deadDetails(t, letters[0]) })
+			})
+		},
+	}
+}
+
+func deadDetails(t *table, l postgres.StoredDead) {
+	t.row("id", l.ID)
+	t.row("facility", l.Facility)
+	t.row("route", l.Route)
+	t.row("topic", l.Topic)
+	t.row("device", l.Device)
+	t.row("reason", l.Reason)
+	t.row("code", l.Code)
+	t.row("detail", l.Detail)
+	t.row("received", l.Received.Local().Format(time.RFC3339Nano))
+	t.row("given up", l.At.Local().Format(time.RFC3339Nano))
+	t.row("batch", fmt.Sprintf("%s, message %d", l.Batch, l.Index))
+	t.row("payload", fmt.Sprintf("%d bytes: %s", len(l.Payload), hex.EncodeToString(l.Payload)))
+}
+
+func (c *cli) deadReplay() *cobra.Command {
+	var sel deadSelection
+	var all bool
+	cmd := &cobra.Command{
+		Use: "replay [ID ...]", Short: "Queue dead letters again, as the messages that they were",
+		Long: "Give ids, or narrow with flags, or --all. Needs the running router. A letter that is refused again\n" +
+			"comes back under a new id. If the router dies while it replays, some may be stored twice on a route\n" +
+			"without a key.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withPool(cmd, func(pool *pgxpool.Pool, conf *config.Config) error {
+				client := app.NewAdminClient(conf.Admin)
+				total := 0
+				err := c.eachDead(cmd.Context(), pool, args, &sel, all, func(ids []int64) error {
+					r, err := client.Replay(cmd.Context(), app.ReplayRequest{IDs: ids})
+					total += r.Replayed
+					return err
+				})
+				if err != nil {
+					return fmt.Errorf("after %d: %w", total, err)
+				}
+				return c.print(cmd, app.ReplayResult{Replayed: total}, func(t *table) { t.row("queued again:", total) })
+			}, "admin")
+		},
+	}
+	sel.flags(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "all dead letters")
+	return cmd
+}
+
+func (c *cli) deadDrop() *cobra.Command {
+	var sel deadSelection
+	var all bool
+	cmd := &cobra.Command{
+		Use: "drop [ID ...]", Short: "Remove dead letters for good",
+		Long: "Give ids, or narrow with flags, or --all.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withPool(cmd, func(pool *pgxpool.Pool, _ *config.Config) error {
+				total := int64(0)
+				err := c.eachDead(cmd.Context(), pool, args, &sel, all, func(ids []int64) error {
+					n, err := postgres.DropDead(cmd.Context(), pool, ids...)
+					total += n
+					return err
+				})
+				if err != nil {
+					return fmt.Errorf("after %d: %w", total, err)
+				}
+				return c.print(cmd, map[string]int64{"dropped": total}, func(t *table) { t.row("dropped:", total) })
+			})
+		},
+	}
+	sel.flags(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "all dead letters")
+	return cmd
+}
+
+// deadPage is how many letters are replayed or dropped in one step.
+const deadPage = 500
+
+// eachDead calls do with the ids of the chosen letters, page by page, from the
+// newest to the oldest. Letters that arrive meanwhile are left alone.
+func (c *cli) eachDead(ctx context.Context, pool *pgxpool.Pool, args []string, sel *deadSelection, all bool, do func([]int64) error) error {
+	if len(args) > 0 {
+		if all || !sel.empty() {
+			return &usageError{errors.New("give ids or flags that choose, not both")}
+		}
+		ids, err := parseIDs(args)
+		if err != nil {
+			return err
+		}
+		return do(ids)
+	}
+	if !all && sel.empty() {
+		return &usageError{errors.New("choose letters: ids, --route, --reason, --device, --since, or --all")}
+	}
+	filter := sel.resolve()
+	for before := int64(0); ; {
+		letters, err := postgres.ListDead(ctx, pool, filter, before, deadPage)
+		if err != nil || len(letters) == 0 {
+			return err
+		}
+		ids := make([]int64, len(letters))
+		for i, l := range letters {
+			ids[i] = l.ID
+		}
+		before = ids[len(ids)-1]
+		if err := do(ids); err != nil {
+			return err
+		}
+	}
+}
+
+func parseIDs(args []string) ([]int64, error) {
+	ids := make([]int64, len(args))
+	for i, arg := range args {
+		id, err := strconv.ParseInt(arg, 10, 64)
+		if err != nil || id < 1 {
+			return nil, &usageError{fmt.Errorf("%q is no id of a dead letter; `sluice dead list` shows them", arg)}
+		}
+		ids[i] = id
+	}
+	return ids, nil
+}
