@@ -1,7 +1,9 @@
 package testenv
 
 import (
+	"errors"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 )
@@ -56,7 +58,7 @@ func (p *process) exited() bool {
 	}
 	var status syscall.WaitStatus
 	pid, err := syscall.Wait4(p.pid, &status, syscall.WNOHANG, nil)
-	if pid == p.pid || err == syscall.ECHILD {
+	if pid == p.pid || errors.Is(err, syscall.ECHILD) {
 		p.gone.Store(true)
 	}
 	return p.gone.Load()
@@ -82,11 +84,5 @@ func (p *process) signalAll(sig syscall.Signal) error {
 	return nil
 }
 
-func anyAlive(pids []int) bool {
-	for _, pid := range pids {
-		if alive(pid) {
-			return true
-		}
-	}
-	return false
-}
+// anyAlive reports whether one of the processes runs.
+func anyAlive(pids []int) bool { return slices.ContainsFunc(pids, alive) }

@@ -23,7 +23,7 @@ func descendants(pid int) []int {
 		if err != nil {
 			continue // the thread has ended
 		}
-		for _, word := range bytes.Fields(text) {
+		for word := range bytes.FieldsSeq(text) {
 			if child, err := strconv.Atoi(string(word)); err == nil {
 				all = append(append(all, child), descendants(child)...)
 			}

@@ -82,7 +82,8 @@ func (l *Link) Reset() {
 	l.reset()
 }
 
-// Cut resets every open connection, and new ones at once, until Mend.
+// Cut resets every open connection, and new ones at once, until Mend: a client
+// sees the reset while it connects or at its first read.
 func (l *Link) Cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,6 +157,10 @@ func (l *Link) accept() {
 
 // serve joins one client to the target until either side ends.
 func (l *Link) serve(client net.Conn) {
+	if l.isDown() { // the server must not see the attempt
+		abort(client)
+		return
+	}
 	server, err := net.DialTimeout("tcp", l.target, 5*time.Second)
 	if err != nil {
 		abort(client)
@@ -203,7 +208,7 @@ func (l *Link) pump(p *pair, dir Direction, to, from net.Conn) {
 		}
 		switch {
 		case err == nil:
-		case err == io.EOF && l.waitOpen(p, dir):
+		case errors.Is(err, io.EOF) && l.waitOpen(p, dir):
 			_ = to.(*net.TCPConn).CloseWrite()
 			return
 		default:
@@ -235,6 +240,12 @@ func (l *Link) waitOpen(p *pair, dir Direction) bool {
 		l.changed.Wait()
 	}
 	return !p.closed
+}
+
+func (l *Link) isDown() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.down
 }
 
 func (l *Link) loses(dir Direction) bool {

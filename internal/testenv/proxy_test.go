@@ -116,7 +116,7 @@ func TestProxy_PassesBytesAndEnds(t *testing.T) {
 	if err := c.conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.read(10 * time.Second); err != io.EOF {
+	if got, err := c.read(10 * time.Second); !errors.Is(err, io.EOF) {
 		t.Errorf("after the client's end: got %q, %v, want EOF", got, err)
 	}
 }
@@ -129,7 +129,12 @@ func TestProxy_Cut_RefusesUntilMend(t *testing.T) {
 	c.expect("a\n")
 	link.Cut()
 	c.expectEnd()
-	dial(t, link.Addr()).expectEnd()
+	if conn, err := net.Dial("tcp", link.Addr()); err == nil {
+		if n, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Errorf("a cut link gave %d bytes", n)
+		}
+		conn.Close()
+	}
 	link.Mend()
 	c = dial(t, link.Addr())
 	c.send("b\n")
