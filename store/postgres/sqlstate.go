@@ -3,7 +3,6 @@ package postgres
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -76,12 +75,15 @@ func classify(err error) (class, *pgconn.PgError) {
 	if !errors.As(err, &pg) {
 		return transient, nil // network, deadline: the outcome is unknown
 	}
-	if pg.Code == "23505" && pg.ConstraintName == entryConstraint {
-		return operator, pg
-	}
+	ended := pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC"
 	c := stateClass(pg.Code)
-	if c == unknown && slices.Contains([]string{"FATAL", "PANIC"}, pg.SeverityUnlocalized) {
-		return transient, pg // the server ended the session
+	switch {
+	case pg.Code == "23505" && pg.ConstraintName == entryConstraint:
+		return operator, pg
+	case pg.Code == protocolViolation && !ended:
+		return operator, pg // COPY, like 22P03: a column is wider than the schema gives it
+	case c == unknown && ended:
+		return transient, pg
 	}
 	return c, pg
 }
@@ -102,6 +104,8 @@ func failure(attempt int, err error) error {
 	return err
 }
 
+const protocolViolation = "08P01"
+
 // Unique constraints of data.sensor.
 const (
 	readingConstraint = "sensor_reading"
@@ -117,7 +121,7 @@ func remedy(pg *pgconn.PgError) string {
 		return "; grant it to the role in the database url"
 	case "28P01", "28000":
 		return "; check user and password in the database url"
-	case "22P03", "22P04":
+	case "22P03", "22P04", protocolViolation:
 		return "; give the columns of data.sensor their types back"
 	case "23505":
 		return "; sluice.entry_counter is behind the rows of data.sensor: set the facility's last_id to its max(entry_id)"

@@ -48,6 +48,7 @@ func TestFailure(t *testing.T) {
 		{"data that no row explains", 4, pg("22000"), false},
 		{"data that no row explains, fifth", 5, pg("22000"), true},
 		{"session ended for an unknown cause", 9, &pgconn.PgError{Code: "25P03", SeverityUnlocalized: "FATAL"}, false},
+		{"session ended by a protocol fault", 9, &pgconn.PgError{Code: "08P01", SeverityUnlocalized: "FATAL"}, false},
 		{"entry counter behind", 1, &pgconn.PgError{Code: "23505", ConstraintName: "sensor_pkey"}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
