@@ -33,10 +33,11 @@ test: deps ## Run all tests, with the race detector, on real servers
 	$(GO) test -race -timeout $(TEST_TIMEOUT) ./...
 
 .PHONY: cover
-cover: deps ## Run all tests and write coverage.html
-	$(GO) test -timeout $(TEST_TIMEOUT) -coverpkg=./... -coverprofile=coverage.out ./...
-	$(GO) tool cover -html=coverage.out -o coverage.html
-	$(GO) tool cover -func=coverage.out | tail -n 1
+cover: deps ## Run all tests and write bin/coverage.html
+	@mkdir -p bin
+	$(GO) test -timeout $(TEST_TIMEOUT) -coverpkg=./... -coverprofile=bin/coverage.out ./...
+	$(GO) tool cover -html=bin/coverage.out -o bin/coverage.html
+	$(GO) tool cover -func=bin/coverage.out | tail -n 1
 
 .PHONY: bench
 bench: deps ## Run the Go benchmarks
@@ -63,4 +64,4 @@ check-generated: ## Fail when gen/ is not what proto/ gives
 
 .PHONY: clean
 clean: ## Remove what the other targets have built
-	rm -rf bin coverage.out coverage.html
+	rm -rf bin

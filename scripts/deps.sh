@@ -4,7 +4,7 @@
 # Nothing that it installs is started, and nothing that runs is touched.
 set -euo pipefail
 
-# find NAME... : is any of them in PATH, or where Debian puts servers?
+# find_any NAME... : is any of them in PATH, or where Debian puts servers?
 find_any() {
 	local name
 	for name in "$@"; do
