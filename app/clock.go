@@ -59,3 +59,12 @@ func (s *Clock) Run(ctx context.Context) error {
 	gaugeOf(registry, "clock_last_pulse_timestamp_seconds", "When the last pulse was acknowledged.", func() float64 { return seconds(service.Stats().Last) })
 	return beside(ctx, s.config.Metrics.Clock, "clock", registry, service.Run)
 }
+
+// pulsePublisher is what the clock needs of a publisher.
+type pulsePublisher struct{ *mqtt.Publisher }
+
+// Publish implements clock.Publisher.
+func (p pulsePublisher) Publish(ctx context.Context, topic string, payload []byte, qos byte) error {
+	_, err := p.Publisher.Publish(ctx, topic, payload, qos)
+	return err
+}
