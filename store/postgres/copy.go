@@ -12,32 +12,40 @@ import (
 
 const copySensor = "COPY data.sensor (facility_id, entry_id, device, temp, rh, epoch) FROM STDIN BINARY"
 
-// copySize is what a row of data.sensor occupies in the stream beside its
-// device's name: the count of fields, six lengths, five values.
-const copySize = 2 + 6*4 + 4 + 8 + 4 + 4 + 8
+// A row of data.sensor in the stream: the count of its fields, then each as its
+// length and its value. What is before and behind the device's name has always
+// the same length, with the values at these places.
+const (
+	headSize     = 2 + (4 + 4) + (4 + 8) + 4
+	headFacility = 6
+	headEntry    = 14
+	headDevice   = 22 // the name's length
+	tailSize     = (4 + 4) + (4 + 4) + (4 + 8)
+	tailTemp     = 4
+	tailRH       = 12
+	tailEpoch    = 20
+)
 
 // appendCopy appends rows as a whole stream of COPY .. BINARY
 // [postgresql.org/docs/current/sql-copy.html], with entry ids from first on.
 func appendCopy(dst []byte, facility int32, first int64, rows []row) []byte {
 	be := binary.BigEndian
+	head := [headSize]byte{1: 6, headFacility - 1: 4, headEntry - 1: 8}
+	tail := [tailSize]byte{tailTemp - 1: 4, tailRH - 1: 4, tailEpoch - 1: 8}
+	be.PutUint32(head[headFacility:], uint32(facility))
 	dst = append(dst, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
 	for i := range rows {
 		r := &rows[i]
-		dst = be.AppendUint16(dst, 6)
-		dst = be.AppendUint32(dst, 4)
-		dst = be.AppendUint32(dst, uint32(facility))
-		dst = be.AppendUint32(dst, 8)
-		dst = be.AppendUint64(dst, uint64(first+int64(i)))
-		dst = be.AppendUint32(dst, uint32(len(r.device)))
+		be.PutUint64(head[headEntry:], uint64(first+int64(i)))
+		be.PutUint32(head[headDevice:], uint32(len(r.device)))
+		be.PutUint32(tail[tailTemp:], math.Float32bits(r.temp))
+		be.PutUint32(tail[tailRH:], math.Float32bits(r.rh))
+		be.PutUint64(tail[tailEpoch:], uint64(r.epoch))
+		dst = append(dst, head[:]...)
 		dst = append(dst, r.device...)
-		dst = be.AppendUint32(dst, 4)
-		dst = be.AppendUint32(dst, math.Float32bits(r.temp))
-		dst = be.AppendUint32(dst, 4)
-		dst = be.AppendUint32(dst, math.Float32bits(r.rh))
-		dst = be.AppendUint32(dst, 8)
-		dst = be.AppendUint64(dst, uint64(r.epoch))
+		dst = append(dst, tail[:]...)
 	}
-	return be.AppendUint16(dst, 0xffff)
+	return be.AppendUint16(dst, 0xffff) // the end: -1 fields
 }
 
 // runCopy sends sql, in which exactly one statement is a COPY FROM STDIN, with
