@@ -67,6 +67,7 @@ func newSession(c Config, conn *stream, n *counters) *session {
 		pending:   &slab{},
 		spare:     &slab{},
 		wake:      make(chan struct{}, 1),
+		room:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
 		keepalive: c.KeepAlive,
 	}
