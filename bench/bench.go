@@ -98,7 +98,7 @@ func (b *Bench) measure(ctx context.Context, m *meter, rows table) (*Result, err
 // conclude checks the rows and puts the result together.
 func (b *Bench) conclude(ctx context.Context, m *meter, rows table, seen *visibility, published, stored time.Duration) (*Result, error) {
 	r := b.summary(published)
-	r.Usage = m.result(int64(b.plan.messages))
+	r.Usage = m.result(b.plan.messages)
 	if rows == nil {
 		return r, nil
 	}

@@ -7,37 +7,41 @@ import (
 )
 
 // memoryEvery is the time between two looks at the memory of the processes.
-const memoryEvery = 500 * time.Millisecond
+const memoryEvery = time.Second
 
 // Usage is what a run cost one program.
 type Usage struct {
 	Name string `json:"name"`
 	PIDs []int  `json:"pids"`
-	// CPU is in seconds, CPUPerMessage in microseconds per acknowledged message.
+	// CPU is in seconds, CPUPerMessage in microseconds per message of the run.
 	CPU           float64 `json:"cpu_s"`
 	CPUPerMessage float64 `json:"cpu_us_per_message"`
 	// PeakMemory is the largest resident memory seen during the run, in bytes: of
 	// several processes the private pages of all and the shared ones of the
-	// largest. Seen every 500 ms; exact for a single process that has grown.
+	// largest. Seen every second; exact for a single process that has grown.
 	PeakMemory int64 `json:"peak_memory_bytes"`
 	// Error says why there are no figures, else "".
 	Error string `json:"error,omitempty"`
 }
 
-// gauge measures one program. Only its meter's goroutine uses it, then end.
+// gauge measures one program. Its methods are not called concurrently, but
+// sample may be while stop is.
 type gauge struct {
 	Process
+	alone  bool // this process, without children that it may have
 	before time.Duration
 	used   time.Duration
-	hwm    int64 // VmHWM at the start, of a single process
-	peak   int64
 	err    error
+
+	single    bool  // at the start it was a single process
+	highWater int64 // of a single process, at the start
+	peak      int64
 }
 
 // meter measures all programs of a run, this process among them.
 type meter struct {
 	gauges []*gauge
-	// except are database sessions of our own.
+	// except returns the database sessions of our own.
 	except func() []int
 }
 
@@ -46,15 +50,21 @@ func newMeter(processes []Process, except func() []int) *meter {
 	for _, p := range processes {
 		m.gauges = append(m.gauges, &gauge{Process: p})
 	}
-	m.gauges = append(m.gauges, &gauge{Process: Process{Name: "bench", PIDs: []int{os.Getpid()}}})
+	self := Process{Name: "bench", PIDs: []int{os.Getpid()}}
+	m.gauges = append(m.gauges, &gauge{Process: self, alone: true})
 	return m
 }
 
 // begin notes the state before the run.
 func (m *meter) begin() {
+	all := m.processes()
 	for _, g := range m.gauges {
+		members := g.members(all)
+		if g.single = len(members) == 1; g.single {
+			memory, _ := readMemory(members[0]) // an error shows in cpu
+			g.highWater = memory.peak
+		}
 		g.before, g.err = g.cpu(m.except())
-		g.hwm, _ = g.highWater()
 	}
 }
 
@@ -63,8 +73,9 @@ func (m *meter) watch(ctx context.Context) {
 	timer := time.NewTicker(memoryEvery)
 	defer timer.Stop()
 	for {
+		all := m.processes()
 		for _, g := range m.gauges {
-			g.peak = max(g.peak, g.resident())
+			g.peak = max(g.peak, resident(g.members(all)))
 		}
 		select {
 		case <-ctx.Done():
@@ -72,6 +83,14 @@ func (m *meter) watch(ctx context.Context) {
 		case <-timer.C:
 		}
 	}
+}
+
+// processes is empty when only this process is measured.
+func (m *meter) processes() processes {
+	if len(m.gauges) == 1 {
+		return nil
+	}
+	return readProcesses()
 }
 
 // stop notes the time used until now; a later call replaces an earlier one.
@@ -87,20 +106,14 @@ func (m *meter) stop() {
 }
 
 // result returns the usage after watch has returned.
-func (m *meter) result(messages int64) []Usage {
+func (m *meter) result(messages int) []Usage {
 	var all []Usage
 	for _, g := range m.gauges {
 		u := Usage{Name: g.Name, PIDs: g.PIDs}
 		if g.err != nil {
 			u.Error = g.err.Error()
-			all = append(all, u)
-			continue
-		}
-		if hwm, single := g.highWater(); single && hwm > g.hwm {
-			g.peak = hwm // it grew during the run, so this is the run's peak
-		}
-		u.CPU, u.PeakMemory = g.used.Seconds(), g.peak
-		if messages > 0 {
+		} else {
+			u.CPU, u.PeakMemory = g.used.Seconds(), g.peakMemory()
 			u.CPUPerMessage = g.used.Seconds() * 1e6 / float64(messages)
 		}
 		all = append(all, u)
@@ -110,6 +123,9 @@ func (m *meter) result(messages int64) []Usage {
 
 // cpu returns the time of the program's processes and their descendants.
 func (g *gauge) cpu(except []int) (total time.Duration, err error) {
+	if g.alone {
+		return ProcCPU(g.PIDs[0])
+	}
 	for _, pid := range g.PIDs {
 		t, err := TreeCPU(pid, except...)
 		if err != nil {
@@ -120,25 +136,36 @@ func (g *gauge) cpu(except []int) (total time.Duration, err error) {
 	return total, nil
 }
 
+// members returns the program's living processes.
+func (g *gauge) members(all processes) []int {
+	if g.alone {
+		return g.PIDs
+	}
+	var members []int
+	for _, pid := range g.PIDs {
+		members = append(members, all.family(pid)...)
+	}
+	return members
+}
+
+// peakMemory prefers the kernel's own peak, when that is of this run.
+func (g *gauge) peakMemory() int64 {
+	if g.single {
+		if m, err := readMemory(g.PIDs[0]); err == nil && m.peak > g.highWater {
+			return m.peak
+		}
+	}
+	return g.peak
+}
+
 // resident returns the memory in use now, without processes that are gone.
-func (g *gauge) resident() int64 {
+func resident(pids []int) int64 {
 	var private, shared int64
-	for _, root := range g.PIDs {
-		for _, pid := range family(root) {
-			if m, err := readMemory(pid); err == nil {
-				private += m.private
-				shared = max(shared, m.shared)
-			}
+	for _, pid := range pids {
+		if m, err := readMemory(pid); err == nil {
+			private += m.private
+			shared = max(shared, m.shared)
 		}
 	}
 	return private + shared
-}
-
-// highWater returns the peak of a program that is a single process.
-func (g *gauge) highWater() (bytes int64, single bool) {
-	if len(g.PIDs) != 1 || len(family(g.PIDs[0])) != 1 {
-		return 0, false
-	}
-	m, err := readMemory(g.PIDs[0])
-	return m.peak, err == nil
 }

@@ -142,7 +142,7 @@ func parseAcks(b []byte, acks []ack) ([]ack, []byte, error) {
 	for len(b) >= 2 {
 		size, n := binary.Uvarint(b[1:])
 		switch {
-		case n < 0 || n > 4 || size > maxAnswer:
+		case n < 0 || n > 4 || n == 0 && len(b) > 4 || size > maxAnswer:
 			return acks, b, fmt.Errorf("packet %#02x of a length that no answer has", b[0])
 		case n == 0 || uint64(len(b)) < 1+uint64(n)+size:
 			return acks, b, nil
