@@ -46,8 +46,8 @@ func (q *Queue) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, er
 // outOfMemory tells Redis' refusal of a write at maxmemory. It comes before the
 // script's first write: nothing was stored.
 func outOfMemory(err error) bool {
-	refusal, ok := rueidis.IsRedisErr(err)
-	return ok && strings.HasPrefix(refusal.Error(), "OOM ")
+	var refusal *rueidis.RedisError
+	return errors.As(err, &refusal) && strings.HasPrefix(refusal.Error(), "OOM ")
 }
 
 // receipt reads the numbers that append.lua describes.
@@ -72,9 +72,6 @@ func (r *reader) receipt(parts int) sluice.Receipt {
 	return receipt
 }
 
-// Fixed places in KEYS of append.lua, counted from 1 as Lua does.
-const firstPartKey = 7
-
 // group lays a group out for append.lua. Frames are copied: the caller reuses
 // their memory, and a call that was given up may still be written.
 func (q *Queue) group(g *sluice.Group) (keys, args []string, err error) {
@@ -82,9 +79,7 @@ func (q *Queue) group(g *sluice.Group) (keys, args []string, err error) {
 		return nil, nil, errors.New("redis append: groups are numbered from 1")
 	}
 	a := accounts{keys: q.keys, index: map[string]int{}}
-	a.list = append(make([]string, 0, firstPartKey+3*len(g.Parts)),
-		q.keys.session(g.Lease.Session), q.keys.record(g.Lease.Session), q.keys.store(),
-		q.keys.state(sluice.QueueDead), q.keys.open(sluice.QueueDead), q.keys.sealed(sluice.QueueDead))
+	a.list = append(make([]string, 0, 6+3*len(g.Parts)), q.keys.session(g.Lease.Session), q.keys.record(g.Lease.Session), q.keys.store())
 	size := 0
 	parts := make([]string, 0, 7*len(g.Parts))
 	for i := range g.Parts {
@@ -93,9 +88,12 @@ func (q *Queue) group(g *sluice.Group) (keys, args []string, err error) {
 			return nil, nil, fmt.Errorf("append to %s: %w", p.Queue, err)
 		}
 		size += len(p.Frame.Data)
-		a.part(p.Queue)
+		a.queue(p.Queue)
 		parts = append(parts, p.Queue, string(p.Frame.Data), strconv.Itoa(p.Frame.Count), strconv.FormatInt(p.Frame.Bytes, 10))
 		parts = append(parts, policyArgs(p.Policy, p.Frame.Count, p.Frame.Bytes)...)
+	}
+	if len(g.Dead) > 0 {
+		a.queue(sluice.QueueDead)
 	}
 	counters := a.counters(g)
 	var dead letters
@@ -121,7 +119,7 @@ type accounts struct {
 	index map[string]int // of the state key, counted from 1
 }
 
-func (a *accounts) part(queue string) {
+func (a *accounts) queue(queue string) {
 	a.list = append(a.list, a.keys.state(queue), a.keys.open(queue), a.keys.sealed(queue))
 	a.index[queue] = len(a.list) - 2
 }

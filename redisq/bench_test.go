@@ -1,7 +1,6 @@
 package redisq_test
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,94 +16,104 @@ import (
 
 // BenchmarkQueue carries messages of 41 bytes all the way: append in groups,
 // claim, complete, in batches of 5000, with AOF always. Beside the time of a
-// message it prints redis-us/msg, the CPU time of Redis for it.
-func BenchmarkQueue(b *testing.B) {
+// message it prints redis-us/msg, the CPU time of Redis for it, and
+// script-us/msg, the part of it that the scripts take.
+//
+// BenchmarkBarePush pushes the same bytes with a single RPUSH per group. It is
+// the least that a durable group can cost on the machine: mostly the fsync.
+func BenchmarkQueue(b *testing.B) { benchmark(b, queuePush) }
+
+func BenchmarkBarePush(b *testing.B) { benchmark(b, barePush) }
+
+func benchmark(b *testing.B, start func(b *testing.B, server *testenv.Server, size int) (push func())) {
 	for _, size := range []int{25, 100, 500} {
-		b.Run(fmt.Sprintf("group=%d", size), func(b *testing.B) { benchmark(b, size, 0) })
+		b.Run(fmt.Sprintf("group=%d", size), func(b *testing.B) {
+			server := testenv.Redis(b)
+			measure(b, server, size, 0, start(b, server, size))
+		})
 	}
-	b.Run("group=25/paced=5000", func(b *testing.B) { benchmark(b, 25, 5*time.Millisecond) })
+	b.Run("group=25/paced=5000", func(b *testing.B) {
+		server := testenv.Redis(b)
+		measure(b, server, 25, 5*time.Millisecond, start(b, server, 25))
+	})
 }
 
-// benchmark appends b.N messages, a group every interval (0: at once).
-func benchmark(b *testing.B, size int, every time.Duration) {
-	server := testenv.Redis(b)
-	q := open(b, server, redisq.Config{})
+// measure pushes b.N messages, a group every interval (0: at once).
+func measure(b *testing.B, server *testenv.Server, size int, every time.Duration, push func()) {
 	raw := connect(b, server)
-	l, err := q.Lease(b.Context(), "s", "a", time.Hour)
-	if err != nil {
-		b.Fatal(err)
-	}
-	g := &sluice.Group{Lease: l, Remember: 2000, Parts: []sluice.Part{{Queue: "data/sensor", Policy: sluice.Policy{}.Resolve()}}}
-	for i := range size {
-		g.Parts[0].Frame.Append([]byte("data/sensor"), make([]byte, 41), int64(i))
-		g.Delivered = append(g.Delivered, sluice.Delivered{PacketID: uint16(i), Hash: uint64(i)})
-	}
 	var tick <-chan time.Time
 	if every > 0 {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		tick = ticker.C
 	}
-	before := cpuMicros(b, raw)
-	b.ResetTimer()
-	for done := 0; done < b.N; done += size {
+	cpu, scripts := used(b, raw)
+	n := 0
+	for b.ResetTimer(); n < b.N; n += size {
 		if tick != nil {
 			<-tick
 		}
-		g.Number++
-		receipt, err := q.Append(b.Context(), g)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if receipt.Parts[0].Sealed > 0 {
-			settle(b, q, "data/sensor")
-		}
+		push()
 	}
 	b.StopTimer()
-	b.ReportMetric((cpuMicros(b, raw)-before)/float64(max(b.N, size)), "redis-us/msg")
+	cpuAfter, scriptsAfter := used(b, raw)
+	b.ReportMetric((cpuAfter-cpu)/float64(n), "redis-us/msg")
+	b.ReportMetric((scriptsAfter-scripts)/float64(n), "script-us/msg")
 }
 
-// settle claims the next batch and completes it.
-func settle(t testing.TB, q *redisq.Queue, queue string) *sluice.Batch {
-	t.Helper()
-	got, err := q.Claim(t.Context(), sluice.ClaimRequest{Queue: queue, Concurrency: 1, TTL: time.Minute})
-	if err != nil || got.Claim == nil {
-		t.Fatalf("claim: %v, %+v", err, got)
+func queuePush(b *testing.B, server *testenv.Server, size int) func() {
+	q := open(b, server, redisq.Config{})
+	s := newSession(b, q)
+	g := s.group(sluice.Policy{}.Resolve(), numbered(0, size, 41)...)
+	g.Remember = 2000
+	for i := range size {
+		g.Delivered = append(g.Delivered, sluice.Delivered{PacketID: uint16(i), Hash: uint64(i)})
 	}
-	if err := q.Complete(t.Context(), got.Claim, sluice.Outcome{Stored: len(got.Claim.Batch.Messages)}); err != nil {
-		t.Fatal(err)
-	}
-	return got.Claim.Batch
-}
-
-// connect returns a client of the test's own, to look behind the queue.
-func connect(t testing.TB, s *testenv.Server) rueidis.Client {
-	t.Helper()
-	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.Addr()}, ForceSingleClient: true, DisableCache: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
-// cpuMicros is the CPU time that Redis has used, all its threads together.
-func cpuMicros(t testing.TB, c rueidis.Client) float64 {
-	t.Helper()
-	info, err := c.Do(context.Background(), c.B().Info().Section("cpu").Build()).ToString()
-	if err != nil {
-		t.Fatal(err)
-	}
-	total := 0.0
-	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		if name == "used_cpu_sys" || name == "used_cpu_user" {
-			seconds, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			total += seconds * 1e6
+	g.Number = 0
+	return func() {
+		g.Number++
+		if s.append(g).Parts[0].Sealed > 0 {
+			complete(b, q, claim(b, q, door))
 		}
 	}
-	return total
+}
+
+func barePush(b *testing.B, server *testenv.Server, size int) func() {
+	var f sluice.Frame
+	for _, p := range numbered(0, size, 41) {
+		f.Append([]byte(door), []byte(p), 1)
+	}
+	raw := connect(b, server)
+	return func() { do(b, raw, "RPUSH", "list", string(f.Data)) }
+}
+
+// used is the CPU time that Redis has used, all its threads together, and the
+// part of it in scripts, both in microseconds.
+func used(t testing.TB, c rueidis.Client) (cpu, scripts float64) {
+	t.Helper()
+	info, err := do(t, c, "INFO", "cpu", "commandstats").ToString()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch name {
+		case "used_cpu_sys", "used_cpu_user":
+			cpu += 1e6 * number(t, value)
+		case "cmdstat_evalsha":
+			_, value, _ = strings.Cut(value, "usec=")
+			value, _, _ = strings.Cut(value, ",")
+			scripts += number(t, value)
+		}
+	}
+	return cpu, scripts
+}
+
+func number(t testing.TB, s string) float64 {
+	t.Helper()
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -9,12 +9,17 @@ import (
 	"sluice"
 )
 
-// Claim implements sluice.Queue.
+// inlineBytes is the size in record bytes up to which a batch comes with the
+// answer of claim.lua: below it a second call costs more than the way through Lua.
+const inlineBytes = 16 << 10
+
+// Claim implements sluice.Queue. An error after the claim was made leaves the
+// batch claimed until the claim expires.
 func (q *Queue) Claim(ctx context.Context, c sluice.ClaimRequest) (sluice.ClaimResult, error) {
 	token := randomHex()
 	reply, err := q.run(ctx, q.scripts.claim,
 		[]string{q.keys.state(c.Queue), q.keys.sealed(c.Queue), q.keys.taken(c.Queue)},
-		[]string{strconv.Itoa(c.Concurrency), micros(c.TTL), token, q.keys.batches()})
+		[]string{strconv.Itoa(c.Concurrency), micros(c.TTL), token, q.keys.batches(), strconv.Itoa(inlineBytes)})
 	if err != nil {
 		return sluice.ClaimResult{}, err
 	}
@@ -23,33 +28,39 @@ func (q *Queue) Claim(ctx context.Context, c sluice.ClaimRequest) (sluice.ClaimR
 		wait := time.Duration(r.number()) * time.Microsecond
 		return sluice.ClaimResult{Wait: wait}, r.fault("claim")
 	}
-	b, err := r.batch(c.Queue)
-	if err != nil {
+	id, attempt, count, frames := r.text(), r.number(), r.number(), r.texts()
+	if len(frames) == 0 {
+		list := q.client.B().Lrange().Key(q.keys.batch(id)).Start(0).Stop(-1).Build()
+		if frames, err = q.client.Do(ctx, list).AsStrSlice(); err != nil {
+			return sluice.ClaimResult{}, fmt.Errorf("redis claim: read batch %s: %w", id, err)
+		}
+	}
+	b := &sluice.Batch{Route: c.Queue, Attempt: int(attempt)}
+	b.ID, b.Messages = r.batch(id, count, frames)
+	if err := r.fault("claim"); err != nil {
 		return sluice.ClaimResult{}, err
 	}
 	return sluice.ClaimResult{Claim: &sluice.Claim{Token: token, Batch: b}}, nil
 }
 
-// batch reads a claimed batch: id, attempt, count, frames.
-func (r *reader) batch(queue string) (*sluice.Batch, error) {
-	hex, attempt, count, frames := r.text(), r.number(), r.number(), r.texts()
+// batch decodes a claimed batch, which must have count messages: it has not when
+// the claim expired and another worker completed it before it was read.
+func (r *reader) batch(hex string, count int64, frames []string) (sluice.BatchID, []sluice.Message) {
 	id, err := sluice.ParseBatchID(hex)
 	if err != nil {
 		r.note(err)
+		return id, nil
 	}
-	b := &sluice.Batch{ID: id, Route: queue, Attempt: int(attempt)}
-	if count > 0 {
-		b.Messages = make([]sluice.Message, 0, count)
-	}
+	ms := make([]sluice.Message, 0, max(count, 0))
 	for _, f := range frames {
-		if b.Messages, err = sluice.AppendMessages(b.Messages, []byte(f)); err != nil {
+		if ms, err = sluice.AppendMessages(ms, []byte(f)); err != nil {
 			r.note(err)
 		}
 	}
-	if int64(len(b.Messages)) != count {
-		r.note(fmt.Errorf("batch %s of %s has %d of %d messages", hex, queue, len(b.Messages), count))
+	if int64(len(ms)) != count {
+		r.note(fmt.Errorf("batch %s has %d of %d messages", hex, len(ms), count))
 	}
-	return b, r.fault("claim")
+	return id, ms
 }
 
 // Extend implements sluice.Queue.

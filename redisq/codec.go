@@ -97,16 +97,17 @@ func (r *reader) integer(s string) int64 {
 	return n
 }
 
-func (r *reader) delivered(dst []sluice.Delivered, packed string) []sluice.Delivered {
+func (r *reader) delivered(packed string) []sluice.Delivered {
 	b := []byte(packed)
 	if len(b)%deliverySize != 0 {
 		r.note(fmt.Errorf("redelivery record of %d bytes", len(b)))
-		return dst
+		return nil
 	}
+	ds := make([]sluice.Delivered, 0, len(b)/deliverySize)
 	for ; len(b) > 0; b = b[deliverySize:] {
-		dst = append(dst, sluice.Delivered{PacketID: binary.BigEndian.Uint16(b), Hash: binary.BigEndian.Uint64(b[2:])})
+		ds = append(ds, sluice.Delivered{PacketID: binary.BigEndian.Uint16(b), Hash: binary.BigEndian.Uint64(b[2:])})
 	}
-	return dst
+	return ds
 }
 
 func (r *reader) fault(where string) error {

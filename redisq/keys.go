@@ -7,8 +7,8 @@ package redisq
 //
 //	store            hash    bytes (record bytes queued), tokens (leases given)
 //	session:<name>   hash    lease: token, holder, expires; number and receipt
-//	                         of the last group; recorded (deliveries in record)
-//	record:<name>    list    redelivery record, one element per group
+//	                         of the last group
+//	record:<name>    string  redelivery record, 10 bytes per delivery
 //	state:<queue>    hash    open batch: open_count, open_bytes, open_size,
 //	                         open_first; seals; halted, halted_since;
 //	                         account: received, stored, duplicate, dead, dropped:<cause>

@@ -22,9 +22,7 @@ func (q *Queue) Lease(ctx context.Context, session, holder string, ttl time.Dura
 	}
 	r := reader{reply: reply}
 	l := sluice.Lease{Session: session, Token: r.text(), First: r.number() == 1}
-	for _, group := range r.texts() {
-		l.Delivered = r.delivered(l.Delivered, group)
-	}
+	l.Delivered = r.delivered(r.text())
 	return l, r.fault("lease")
 }
 

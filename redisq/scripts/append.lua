@@ -10,8 +10,8 @@
 -- that this script itself refuses is checked before that.
 --
 -- KEYS  1 session, 2 redelivery record, 3 store,
---       4 state, 5 open, 6 sealed of the dead letter queue,
 --       then state, open, sealed of each part's queue,
+--       then, if there is a dead letter, the same of the dead letter queue,
 --       then the state of each further queue that is only counted in.
 -- ARGV  1 lease token, 2 group number, 3 store's limit in bytes or -1,
 --       4 size in bytes of everything in the group, 5 how many deliveries to
@@ -26,7 +26,7 @@
 --       and three for the dead letter queue: batches sealed, messages open, age
 --       of the first in microseconds.
 
-local session = redis.call('HMGET', KEYS[1], 'token', 'number', 'receipt', 'recorded')
+local session = redis.call('HMGET', KEYS[1], 'token', 'number', 'receipt')
 if session[1] ~= ARGV[1] then
   return {'fenced'}
 end
@@ -58,7 +58,7 @@ local function finish(q, name)
 end
 
 for p = 1, parts do
-  local k = 4 + 3 * p
+  local k = 1 + 3 * p
   local q = load(KEYS[k], KEYS[k + 1], KEYS[k + 2])
   local data = ARGV[a + 1]
   push(q, now, {
@@ -75,30 +75,23 @@ for c = 1, counters do
 end
 
 if letters > 0 then
-  local q = load(KEYS[4], KEYS[5], KEYS[6])
+  local k = 4 + 3 * parts
+  local q = load(KEYS[k], KEYS[k + 1], KEYS[k + 2])
   pushed = pushed + bury(q, now, batches, a, letters)
   finish(q, ARGV[9])
 else
   receipt[#receipt + 1] = '0 0 0'
 end
 
-local recorded = tonumber(session[4]) or 0
 if #ARGV[6] > 0 then
-  redis.call('RPUSH', KEYS[2], ARGV[6])
-  recorded = recorded + #ARGV[6] / 10
-  local remember = tonumber(ARGV[5])
-  while true do
-    local oldest = #(redis.call('LINDEX', KEYS[2], 0) or '') / 10
-    if oldest == 0 or recorded - oldest < remember then
-      break
-    end
-    redis.call('LPOP', KEYS[2])
-    recorded = recorded - oldest
+  local keep = 10 * tonumber(ARGV[5])
+  if redis.call('APPEND', KEYS[2], ARGV[6]) > 2 * keep then -- seldom: it copies
+    redis.call('SET', KEYS[2], keep > 0 and redis.call('GETRANGE', KEYS[2], -keep, -1) or '')
   end
 end
 if pushed > 0 then
   redis.call('HINCRBY', KEYS[3], 'bytes', pushed)
 end
 local text = table.concat(receipt, ' ')
-redis.call('HSET', KEYS[1], 'number', number, 'receipt', text, 'recorded', recorded)
+redis.call('HSET', KEYS[1], 'number', number, 'receipt', text)
 return {'ok', text}

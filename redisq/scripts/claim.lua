@@ -1,13 +1,16 @@
 #!lua flags=allow-oom
--- claim takes the next batch of a queue and returns it whole.
+-- claim takes the next batch of a queue and returns it, the frames of a large one
+-- excepted: on their way through Lua every byte would be hashed. The caller reads
+-- those itself; a sealed batch never changes.
 --
 -- Atomic because two workers must never take the same batch, nor more of them
 -- than the queue's concurrency.
 --
 -- KEYS  1 state, 2 sealed, 3 taken
--- ARGV  1 concurrency, 2 ttl in microseconds, 3 token, 4 prefix of batch keys
+-- ARGV  1 concurrency, 2 ttl in microseconds, 3 token, 4 prefix of batch keys,
+--       5 most record bytes of a batch that is returned with its frames
 -- Returns {wait in microseconds} when there is none (0: nothing to wait for),
---       else {id, attempt, number of messages, frames}
+--       else {id, attempt, number of messages, frames (none of a large batch)}
 
 local now = clock()
 local raw = redis.call('HGETALL', KEYS[3])
@@ -42,5 +45,9 @@ end
 
 best.state, best.at, best.attempt, best.token = 'c', now + tonumber(ARGV[2]), best.attempt + 1, ARGV[3]
 redis.call('HSET', KEYS[3], best.id, line(best))
-local count = tonumber(string.match(best.rest, '^%d+ (%d+)'))
-return {best.id, best.attempt, count, redis.call('LRANGE', ARGV[4] .. best.id, 0, -1)}
+local count, size = string.match(best.rest, '^%d+ (%d+) %d+ (%d+)')
+local frames = {}
+if tonumber(size) <= tonumber(ARGV[5]) then
+  frames = redis.call('LRANGE', ARGV[4] .. best.id, 0, -1)
+end
+return {best.id, best.attempt, tonumber(count), frames}

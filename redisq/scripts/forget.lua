@@ -12,5 +12,4 @@ if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
   return 0
 end
 redis.call('DEL', KEYS[2])
-redis.call('HDEL', KEYS[1], 'recorded')
 return 1

@@ -17,4 +17,4 @@ local first = 1 - redis.call('EXISTS', KEYS[1])
 local token = string.format('%d-%s', redis.call('HINCRBY', KEYS[3], 'tokens', 1), ARGV[3])
 redis.call('HSET', KEYS[1], 'token', token, 'holder', ARGV[1], 'expires', now + tonumber(ARGV[2]), 'number', 0)
 redis.call('HDEL', KEYS[1], 'receipt')
-return {token, first, redis.call('LRANGE', KEYS[2], 0, -1)}
+return {token, first, redis.call('GET', KEYS[2]) or ''}

@@ -60,7 +60,8 @@ local function push(q, now, f)
       n, b, stop = cut(q, f.data, at, count, max, maxbytes)
     end
     if n > 0 then
-      redis.call('RPUSH', q.open, string.sub(f.data, at, stop - 1))
+      local whole = n == f.count -- no copy: Lua hashes every byte of a string
+      redis.call('RPUSH', q.open, whole and f.data or string.sub(f.data, at, stop - 1))
       if q.count == 0 then
         q.first = now
       end

@@ -1,0 +1,209 @@
+package redisq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sluice"
+	"sluice/internal/testenv"
+	"sluice/redisq"
+)
+
+// insist repeats the append of a group until it is durable, as ingest does, and
+// tells how often it failed.
+func insist(s *session, g *sluice.Group, timeout time.Duration) (failed int) {
+	s.t.Helper()
+	testenv.Eventually(s.t, time.Minute, func() error {
+		ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
+		defer cancel()
+		_, err := s.q.Append(ctx, g)
+		if err != nil {
+			failed++
+		}
+		return err
+	})
+	return failed
+}
+
+// Redis is killed while a session appends without a pause, again and again.
+// Every group that was confirmed, and the one in flight, is there once.
+func TestRedisKilled_KeepsEverythingConfirmed_Once(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	q := open(t, server, redisq.Config{})
+	s := newSession(t, q)
+	const kills, size = 5, 10
+	var want []string
+	stop, ended := make(chan struct{}), make(chan struct{})
+	appended := make(chan struct{}, 1)
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			ps := numbered(len(want), size, 50)
+			g := s.group(bySize(7, sluice.Never), ps...)
+			for { // insist, but not by t.Fatal: this is not the test's goroutine
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				_, err := q.Append(ctx, g)
+				cancel()
+				if err == nil {
+					break
+				}
+				if errors.Is(err, sluice.ErrFenced) || t.Context().Err() != nil {
+					t.Error(err)
+					return
+				}
+			}
+			want = append(want, ps...)
+			select {
+			case appended <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	for range kills {
+		for range 20 {
+			<-appended
+		}
+		server.Kill()
+		server.Start()
+	}
+	for range 20 {
+		<-appended
+	}
+	close(stop)
+	<-ended
+	var got []string
+	for _, b := range drain(t, q, door) {
+		got = append(got, b...)
+	}
+	if open := status(t, q, door).Open; int64(len(want)-len(got)) != open {
+		t.Fatalf("%d appended, %d claimed, %d open", len(want), len(got), open)
+	}
+	if diff := cmp.Diff(want[:len(got)], got); diff != "" {
+		t.Fatalf("messages (-want +got):\n%s", diff)
+	}
+}
+
+// The outcome of a call that timed out is unknown; here each one is carried out
+// when Redis runs again, and none counts twice.
+func TestRedisPaused_PastTheTimeout_StoresOnce(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	q := open(t, server, redisq.Config{})
+	s := newSession(t, q)
+	var want []string
+	for round := range 3 {
+		g := s.group(bySize(1000, sluice.Never), numbered(10*round, 10, 20)...)
+		want = append(want, numbered(10*round, 10, 20)...)
+		server.Pause()
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			_, err := q.Append(ctx, g)
+			cancel()
+			if err == nil || errors.Is(err, sluice.ErrFenced) || errors.Is(err, sluice.ErrFull) {
+				t.Fatalf("append to a paused Redis: got error %v, want a plain one", err)
+			}
+		}
+		server.Resume()
+		insist(s, g, 5*time.Second)
+		if got := status(t, q, door).Open; got != int64(len(want)) {
+			t.Fatalf("%d messages after round %d, want %d", got, round, len(want))
+		}
+	}
+	if _, err := q.Seal(t.Context(), door, sluice.Policy{Timeout: time.Microsecond}.Resolve()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]string{want}, drain(t, q, door)); diff != "" {
+		t.Fatalf("messages (-want +got):\n%s", diff)
+	}
+}
+
+func TestRedisWiped_OldRightsAreVoid(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	q := open(t, server, redisq.Config{})
+	s := newSession(t, q)
+	s.append(s.group(bySize(2, sluice.Never), numbered(0, 3, 10)...))
+	c := claim(t, q, door)
+	do(t, connect(t, server), "FLUSHALL")
+
+	_, err := q.Append(t.Context(), s.group(bySize(2, sluice.Never), "late"))
+	for what, got := range map[string]struct{ err, want error }{
+		"append":   {err, sluice.ErrFenced},
+		"renew":    {q.Renew(t.Context(), s.lease, time.Hour), sluice.ErrFenced},
+		"forget":   {q.Forget(t.Context(), s.lease), sluice.ErrFenced},
+		"extend":   {q.Extend(t.Context(), c, time.Hour), sluice.ErrLost},
+		"release":  {q.Release(t.Context(), c, sluice.Retry{}), sluice.ErrLost},
+		"complete": {q.Complete(t.Context(), c, sluice.Outcome{Stored: 2}), sluice.ErrLost},
+	} {
+		if !errors.Is(got.err, got.want) {
+			t.Errorf("%s after a wipe: got error %v, want %v", what, got.err, got.want)
+		}
+	}
+	if st := status(t, q, door); st.Account.Received != 0 || st.Queued() != 0 {
+		t.Errorf("got %+v, want an empty queue", st)
+	}
+	again := newSession(t, q)
+	if !again.lease.First || again.lease.Token == s.lease.Token {
+		t.Errorf("got lease %+v, want the first of a new store", again.lease)
+	}
+	again.append(again.group(bySize(2, sluice.Never), numbered(0, 2, 10)...))
+	if b := claim(t, q, door).Batch; b.ID == c.Batch.ID {
+		t.Error("a new batch has the id of an old one")
+	}
+}
+
+func TestScriptFlush_IsNotNoticed(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	q, raw := open(t, server, redisq.Config{}), connect(t, server)
+	s := newSession(t, q)
+	for i := range 3 {
+		do(t, raw, "SCRIPT", "FLUSH")
+		s.append(s.group(bySize(1, sluice.Never), fmt.Sprint(i)))
+		do(t, raw, "SCRIPT", "FLUSH")
+		c := claim(t, q, door)
+		do(t, raw, "SCRIPT", "FLUSH")
+		complete(t, q, c)
+	}
+	if st := status(t, q, door); st.Account.Stored != 3 {
+		t.Fatalf("got %+v, want 3 stored", st)
+	}
+}
+
+func TestWatch_RedisKilled_EndsWithError(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	q := open(t, server, redisq.Config{})
+	raw := connect(t, server)
+	ended := make(chan error, 1)
+	go func() { ended <- q.Watch(t.Context(), func(string) {}) }()
+	testenv.Eventually(t, 10*time.Second, func() error {
+		names, err := do(t, raw, "PUBSUB", "CHANNELS").AsStrSlice()
+		if err == nil && len(names) == 0 {
+			err = errors.New("nobody subscribed")
+		}
+		return err
+	})
+	raw.Close()
+	server.Kill()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Fatal("the watch ended without an error")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the watch did not end")
+	}
+	server.Start()
+}
