@@ -64,13 +64,12 @@ func TestBench_PublishesEveryMessageOnce(t *testing.T) {
 	t.Parallel()
 	broker := testenv.Mosquitto(t)
 	for name, cfg := range map[string]bench.Config{
-		"MQTT 5":          {Devices: 20, Messages: 5_003},
-		"MQTT 3.1.1":      {Devices: 20, Messages: 5_000, Protocol: bench.MQTT311, OwnTopics: true},
-		"window 1":        {Devices: 3, Messages: 500, Window: 1},
-		"large window":    {Devices: 2, Messages: 5_000, Window: 5_000, Protocol: bench.MQTT311},
-		"paced":           {Devices: 10, Messages: 1_000, Rate: 2_000},
-		"one per device":  {Devices: 30, Messages: 30},
-		"packet ids wrap": {Devices: 1, Messages: 70_000},
+		"MQTT 5":         {Devices: 20, Messages: 5_003},
+		"MQTT 3.1.1":     {Devices: 20, Messages: 5_000, Protocol: bench.MQTT311, OwnTopics: true},
+		"window 1":       {Devices: 3, Messages: 500, Window: 1},
+		"large window":   {Devices: 2, Messages: 5_000, Window: 5_000, Protocol: bench.MQTT311},
+		"paced":          {Devices: 10, Messages: 1_000, Rate: 2_000},
+		"one per device": {Devices: 30, Messages: 30},
 	} {
 		t.Run(name, func(t *testing.T) {
 			type key struct {
