@@ -109,45 +109,51 @@ func (f Filter) Subscription() string {
 	return strings.Join(parts, "/")
 }
 
-// Match tells whether the filter matches a topic name.
+// Match tells whether the filter matches a topic name. The zero Filter matches
+// none.
 func (f Filter) Match(topic string) bool {
-	if strings.HasPrefix(topic, "$") && f.levels[0].kind != literal {
-		return false
-	}
-	rest, more := topic, true
-	for _, l := range f.levels {
-		if l.kind == multi { // also matches the parent level [MQTT 4.7.1.2]
-			return true
-		}
-		if !more {
-			return false
-		}
-		var part string
-		part, rest, more = strings.Cut(rest, "/")
-		if l.kind == literal && l.text != part {
-			return false
-		}
-	}
-	return !more
+	_, ok := f.walk(topic, -1)
+	return ok
 }
 
 // Capture returns what {name} stands for in topic; ok is false when the filter
 // does not match or has no such capture.
 func (f Filter) Capture(topic, name string) (value string, ok bool) {
 	for i, l := range f.levels {
-		if l.kind != single || l.text != name || name == "" {
-			continue
+		if l.kind == single && l.text == name && name != "" {
+			return f.walk(topic, i)
 		}
-		if !f.Match(topic) {
-			return "", false
-		}
-		for ; i > 0; i-- {
-			_, topic, _ = strings.Cut(topic, "/")
-		}
-		value, _, _ = strings.Cut(topic, "/")
-		return value, true
 	}
 	return "", false
+}
+
+// walk compares topic with the filter level by level and returns the part of
+// topic at level want.
+func (f Filter) walk(topic string, want int) (value string, ok bool) {
+	if strings.HasPrefix(topic, "$") && f.kindAt(0) != literal {
+		return "", false
+	}
+	rest, more := topic, true
+	for i, l := range f.levels {
+		if l.kind == multi { // also matches the parent level [MQTT 4.7.1.2]
+			return value, true
+		}
+		if !more {
+			return "", false
+		}
+		var part string
+		part, rest, more = strings.Cut(rest, "/")
+		if l.kind == literal && l.text != part {
+			return "", false
+		}
+		if i == want {
+			value = part
+		}
+	}
+	if more {
+		return "", false
+	}
+	return value, true
 }
 
 // compare orders filters by specificity: positive when f is the more specific
