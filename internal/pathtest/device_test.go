@@ -1,0 +1,241 @@
+package pathtest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+)
+
+// device publishes as a careful device does: it keeps each message until the
+// broker has acknowledged it, and after a reconnect sends it again, with DUP and
+// the same packet id where the broker still has the session [MQTT-4.4.0-1], anew
+// where not. Safe for concurrent use.
+type device struct {
+	t      testing.TB
+	addr   string
+	name   string
+	window chan struct{} // a place for each message in flight
+	cancel context.CancelFunc
+	ended  chan struct{}
+
+	mu       sync.Mutex // guards what follows; held for each write
+	conn     net.Conn   // nil while not connected
+	unacked  []*publication
+	lastID   uint16
+	acked    int
+	refusals int
+	fault    error // why the last connection ended
+}
+
+// deviceWindow is how many messages a device has in flight at most.
+const deviceWindow = 50
+
+// startDevice connects a device to the broker at addr for the life of the test.
+func startDevice(t testing.TB, addr, name string) *device {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &device{
+		t: t, addr: addr, name: name, window: make(chan struct{}, deviceWindow), cancel: cancel,
+		ended: make(chan struct{}),
+	}
+	go d.run(ctx)
+	t.Cleanup(d.close)
+	return d
+}
+
+// close ends the device without a DISCONNECT.
+func (d *device) close() {
+	d.cancel()
+	d.hangUp()
+	<-d.ended
+}
+
+// hangUp ends the connection; the device makes a new one.
+func (d *device) hangUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn != nil {
+		_ = d.conn.Close()
+	}
+}
+
+// send takes a message over, blocking while the window is full. It returns
+// false when stop was closed first.
+func (d *device) send(p *publication, stop <-chan struct{}) bool {
+	if p.qos > 0 {
+		select {
+		case d.window <- struct{}{}:
+		case <-stop:
+			return false
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p.qos > 0 {
+		p.id = d.freeID()
+		d.unacked = append(d.unacked, p)
+	}
+	d.write(p, false)
+	return true
+}
+
+func (d *device) freeID() uint16 {
+	for {
+		d.lastID = d.lastID%0xffff + 1
+		if !slices.ContainsFunc(d.unacked, func(p *publication) bool { return p.id == d.lastID }) {
+			return d.lastID
+		}
+	}
+}
+
+// write writes a PUBLISH if there is a connection; a fault shows to its reader.
+// d.mu is held.
+func (d *device) write(p *publication, dup bool) {
+	if d.conn == nil {
+		return
+	}
+	packet := &packets.Publish{
+		Topic: p.topic, Payload: p.payload, QoS: p.qos, Retain: p.retain, PacketID: p.id, Duplicate: dup,
+		Properties: &packets.Properties{},
+	}
+	var b bytes.Buffer
+	if _, err := packet.WriteTo(&b); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	p.sends++
+	_ = d.conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	if _, err := d.conn.Write(b.Bytes()); err != nil {
+		_ = d.conn.Close()
+	}
+}
+
+// run keeps a connection until ctx ends.
+func (d *device) run(ctx context.Context) {
+	defer close(d.ended)
+	for ctx.Err() == nil {
+		err := d.connection(ctx)
+		d.note(err)
+		select { // the broker may refuse for a while: do not hammer it
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// connection is the life of one connection.
+func (d *device) connection(ctx context.Context) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", d.addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	in := bufio.NewReader(conn)
+	present, err := d.handshake(conn, in)
+	if err != nil {
+		return err
+	}
+	d.resend(conn, present)
+	for {
+		packet, err := packets.ReadPacket(in)
+		if err != nil {
+			return err
+		}
+		ack, ok := packet.Content.(*packets.Puback)
+		if !ok {
+			return fmt.Errorf("%s: packet of type %d", d.name, packet.Type)
+		}
+		if err := d.settle(ack); err != nil {
+			return err
+		}
+	}
+}
+
+func (d *device) handshake(conn net.Conn, in *bufio.Reader) (present bool, err error) {
+	expiry := uint32(3600)
+	connect := &packets.Connect{
+		ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: d.name, KeepAlive: 3600,
+		Properties: &packets.Properties{SessionExpiryInterval: &expiry},
+	}
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	defer func() { _ = conn.SetDeadline(time.Time{}) }()
+	if _, err := connect.WriteTo(conn); err != nil {
+		return false, err
+	}
+	packet, err := packets.ReadPacket(in)
+	if err != nil {
+		return false, err
+	}
+	ack, ok := packet.Content.(*packets.Connack)
+	if !ok || ack.ReasonCode != 0 {
+		return false, fmt.Errorf("%s: connection refused: %v", d.name, packet)
+	}
+	return ack.SessionPresent, nil
+}
+
+// resend sends everything unacknowledged again, in order, before anything new.
+func (d *device) resend(conn net.Conn, present bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conn = conn
+	for _, p := range d.unacked {
+		d.write(p, present && p.sends > 0)
+	}
+}
+
+// note keeps why the connection ended.
+func (d *device) note(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conn, d.fault = nil, err
+}
+
+// settle handles a PUBACK. A refusal ends the connection: the message stays and
+// is sent again on the next one.
+func (d *device) settle(ack *packets.Puback) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.IndexFunc(d.unacked, func(p *publication) bool { return p.id == ack.PacketID })
+	if i < 0 {
+		return nil // of an earlier connection
+	}
+	if ack.ReasonCode >= 0x80 {
+		d.refusals++
+		return fmt.Errorf("%s: publication refused with code %#x", d.name, ack.ReasonCode)
+	}
+	p := d.unacked[i]
+	p.acked, p.nobody = true, ack.ReasonCode == 0x10
+	d.acked++
+	d.unacked = slices.Delete(d.unacked, i, i+1)
+	<-d.window
+	return nil
+}
+
+// awaitAcks waits until everything sent is acknowledged.
+func (d *device) awaitAcks() {
+	d.t.Helper()
+	eventually(d.t, patience, func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if n := len(d.unacked); n > 0 {
+			return fmt.Errorf("%s: %d messages not acknowledged, the first: %v; last connection: %v", d.name, n, d.unacked[0], d.fault)
+		}
+		return nil
+	})
+}
+
+// counts returns how many messages were acknowledged and are not.
+func (d *device) counts() (acked, unacked int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.acked, len(d.unacked)
+}

@@ -1,0 +1,62 @@
+package pathtest
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// envRouter holds the settings of a router; where it is set, this process is one.
+const envRouter = "PATHTEST_ROUTER"
+
+func TestMain(m *testing.M) {
+	text, ok := os.LookupEnv(envRouter)
+	if !ok {
+		moreParallel()
+		goleak.VerifyTestMain(m)
+		return
+	}
+	var s settings
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		fmt.Fprintln(os.Stderr, envRouter+":", err)
+		os.Exit(2)
+	}
+	go dieWithParent()
+	os.Exit(s.run())
+}
+
+// moreParallel lets more tests run at a time than there are processors: they wait
+// more than they compute.
+func moreParallel() {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = f.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
+	}
+}
+
+// dieWithParent ends this process when the test that started it is gone: the
+// test holds the other end of standard input.
+func dieWithParent() {
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	os.Exit(3)
+}
+
+// fromEnv returns the number in an environment variable, else def.
+func fromEnv(t *testing.T, name string, def int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return def
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s=%q: want a number above 0", name, text)
+	}
+	return n
+}
