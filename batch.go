@@ -29,6 +29,15 @@ func ParseBatchID(s string) (id BatchID, err error) {
 	return id, err
 }
 
+// MarshalText gives the id as String does, also in JSON.
+func (id BatchID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText is the inverse of MarshalText.
+func (id *BatchID) UnmarshalText(text []byte) (err error) {
+	*id, err = ParseBatchID(string(text))
+	return err
+}
+
 // Batch is what a handler receives: messages of one route that were sealed
 // together, in the order in which they were received. It is the same set of
 // messages under the same id at every attempt.

@@ -19,8 +19,14 @@ var (
 )
 
 // Permanent wraps the error of a handler for a batch that can never succeed:
-// every message of it becomes a dead letter with ReasonPermanent.
-func Permanent(err error) error { return &permanentError{err} }
+// every message of it becomes a dead letter with ReasonPermanent. Permanent(nil)
+// is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
 
 type permanentError struct{ err error }
 
@@ -29,8 +35,13 @@ func (e *permanentError) Unwrap() error { return e.err }
 
 // Halt wraps the error of a handler that an operator has to mend (a missing
 // table, a refused password): the route keeps all its batches and its oldest
-// batch is tried again every few seconds until it succeeds.
-func Halt(err error) error { return &haltError{err} }
+// batch is tried again every few seconds until it succeeds. Halt(nil) is nil.
+func Halt(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &haltError{err}
+}
 
 type haltError struct{ err error }
 

@@ -3,6 +3,7 @@ package sluice
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -47,7 +48,7 @@ func (p Policy) Resolve() Policy {
 	p.Timeout = pick(p.Timeout, DefaultTimeout)
 	linger := time.Duration(Never)
 	if p.Timeout > 0 {
-		linger = 10 * p.Timeout
+		linger = 10 * min(p.Timeout, math.MaxInt64/10)
 	}
 	p.Linger = pick(p.Linger, linger)
 	return p
