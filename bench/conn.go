@@ -27,6 +27,8 @@ type conn struct {
 	d      int
 	socket net.Conn
 	allow  allowance
+	// lowWater is how many bytes wake the reader; used by the reader only.
+	lowWater int
 
 	mu      sync.Mutex // guards what follows, and writes to socket
 	granted int        // messages that may be sent by now
@@ -159,6 +161,9 @@ func (c *conn) read() error {
 	var acks []ack
 	have := 0
 	for {
+		if err := c.sleepUntilRefill(have); err != nil {
+			return err
+		}
 		n, err := c.socket.Read(buf[have:])
 		if err != nil {
 			return err
@@ -173,6 +178,28 @@ func (c *conn) read() error {
 			return err
 		}
 	}
+}
+
+// minAck is the size of the shortest PUBACK in bytes.
+const minAck = 4
+
+// sleepUntilRefill lets the reader of a run at full speed sleep until so many
+// PUBACKs have come that the window may be filled again, or all that are
+// outstanding. have bytes of the next one are there already. The number hardly
+// ever changes before the end of the run.
+func (c *conn) sleepUntilRefill(have int) error {
+	if c.gen.cfg.Rate > 0 {
+		return nil
+	}
+	c.mu.Lock()
+	acks := min(c.gen.refill(c.allow.inFlight), c.sent-c.acked)
+	c.mu.Unlock()
+	bytes := max(acks*minAck-have, 1)
+	if bytes == c.lowWater {
+		return nil
+	}
+	c.lowWater = bytes
+	return setLowWater(c.socket, bytes)
 }
 
 // settle frees the slots of the acknowledged messages and sends the next ones;
