@@ -91,11 +91,13 @@ func (s *site) startOn(q sluice.Queue, options ...func(*sluice.Config)) (r *slui
 	return r, stop
 }
 
-// publish publishes n numbered messages on a topic.
+// publish publishes n numbered messages on a topic, all at once.
 func (s *site) publish(topic string, n int) {
-	for i := range n {
-		s.broker.Publish(topic, fmt.Appendf(nil, "%s#%d", topic, i))
+	payloads := make([][]byte, n)
+	for i := range payloads {
+		payloads[i] = fmt.Appendf(nil, "%s#%d", topic, i)
 	}
+	s.broker.Publish(topic, payloads...)
 }
 
 // advance lets virtual time pass and everything settle.

@@ -225,6 +225,26 @@ func TestLane_ConcurrencyNRunsNAndNoMore(t *testing.T) {
 	})
 }
 
+func TestLane_OneSignalWakesAsManyWorkersAsThereIsWorkFor(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		h := newScript(func(context.Context, int, *sluice.Batch) error {
+			time.Sleep(time.Second)
+			return nil
+		})
+		m := sluice.NewMux()
+		m.Add(sluice.Route{Topics: []string{"t"}, Policy: sluice.Policy{Max: 1}, Handler: h, Concurrency: 4})
+		s := newSite(t, m, sluicetest.BrokerConfig{})
+		s.queue.Fail("Watch", sluicetest.Refuse, errDown, -1) // no hints: one receipt is all there is
+		s.start(func(c *sluice.Config) { c.Sweep, c.RetryMin, c.RetryMax = time.Hour, time.Hour, time.Hour })
+		s.advance(10 * time.Second)
+		s.publish("t", 4)
+		s.advance(0)
+		if h.peak() != 4 {
+			t.Errorf("%d batches at the same time, want 4", h.peak())
+		}
+	})
+}
+
 func TestLane_RetriesWithGrowingCappedDelay(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		h := results(slices.Repeat([]error{errDown}, 12)...)

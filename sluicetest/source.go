@@ -82,25 +82,27 @@ func NewBroker(c BrokerConfig) *Broker {
 	return &Broker{config: c}
 }
 
-// Publish queues a QoS 1 message and returns how many copies of it were made: 0
-// when no filter matches, as if nobody had subscribed.
-func (b *Broker) Publish(topic string, payload []byte) (copies int) {
-	p := Publish{Topic: topic, Payload: payload, QoS: 1}
-	if b.config.Filters == nil {
-		b.Send(p)
-		return 1
-	}
-	for i, f := range b.config.Filters {
-		if f.Match(topic) {
-			p.Subscriptions = []uint32{uint32(i) + 1}
-			b.Send(p)
-			copies++
+// Publish queues QoS 1 messages of one topic, all at once, and returns how many
+// copies were made: 0 when no filter matches, as if nobody had subscribed.
+func (b *Broker) Publish(topic string, payloads ...[]byte) (copies int) {
+	var ps []Publish
+	for _, payload := range payloads {
+		p := Publish{Topic: topic, Payload: payload, QoS: 1}
+		if b.config.Filters == nil {
+			ps = append(ps, p)
+		}
+		for i, f := range b.config.Filters {
+			if f.Match(topic) {
+				p.Subscriptions = []uint32{uint32(i) + 1}
+				ps = append(ps, p)
+			}
 		}
 	}
-	return copies
+	b.Send(ps...)
+	return len(ps)
 }
 
-// Send queues messages just as they are given.
+// Send queues messages just as they are given, all at once.
 func (b *Broker) Send(ps ...Publish) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
