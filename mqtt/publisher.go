@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func (p *Publisher) Publish(ctx context.Context, topic string, payload []byte, q
 	for {
 		m, err := p.connection()
 		if err == nil {
-			err = m.AwaitConnection(ctx)
+			err = cmp.Or(m.AwaitConnection(ctx), ctx.Err())
 		}
 		if err != nil {
 			return Receipt{}, fmt.Errorf("mqtt: publish %s: %w", topic, p.explain(err))

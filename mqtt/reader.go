@@ -198,8 +198,8 @@ func disconnected(p packet) error {
 // quit ends the session with err, telling the broker where err is its fault.
 func (s *session) quit(err error) {
 	if broken, ok := errors.AsType[*protocolError](err); ok {
-		s.farewell(broken.code)
-		err = fmt.Errorf("mqtt: %w", err)
+		s.finish(fmt.Errorf("mqtt: %w", err), broken.code)
+		return
 	}
 	s.fail(err)
 }

@@ -42,7 +42,6 @@ type session struct {
 	wake chan struct{} // capacity 1: something is pending
 	room chan struct{} // capacity 1: something was acknowledged
 	done chan struct{} // closed when the session has ended
-	end  sync.Once
 	wg   sync.WaitGroup
 
 	writeMu   sync.Mutex // guards writes to conn and the two below
@@ -123,21 +122,38 @@ var errClosed = fmt.Errorf("mqtt: session closed: %w", net.ErrClosed)
 // Close implements sluice.Session. It returns when the session's goroutines are
 // gone, at most a second later. Calls after the first do nothing.
 func (s *session) Close() error {
-	s.farewell(codeSuccess)
-	s.fail(errClosed)
+	s.finish(errClosed, codeSuccess)
 	s.wg.Wait()
 	return nil
 }
 
-// fail ends the session; the first cause stays. It does not wait.
+// fail ends the session without a word to the broker.
 func (s *session) fail(err error) {
-	s.end.Do(func() {
-		s.mu.Lock()
-		s.err = err
-		s.mu.Unlock()
-		close(s.done)
+	if s.over(err) {
 		s.conn.closeNow()
-	})
+	}
+}
+
+// finish ends the session with a DISCONNECT of the given code, if the connection
+// still carries it.
+func (s *session) finish(err error, code byte) {
+	if s.over(err) {
+		s.farewell(code)
+		s.conn.closeNow()
+	}
+}
+
+// over marks the session as ended; the first cause stays. False: it had ended
+// already. Nothing but farewell writes afterwards.
+func (s *session) over(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return false
+	}
+	s.err = err
+	close(s.done)
+	return true
 }
 
 // cause returns why the session has ended.
@@ -156,6 +172,11 @@ func (s *session) write(b []byte, timeout time.Duration) error {
 
 func (s *session) writeLocked(b []byte, timeout time.Duration) error {
 	s.conn.SetWriteDeadline(time.Now().Add(timeout)) // fails only as the write will
+	select {
+	case <-s.done: // after the deadline is set: farewell then shortens it
+		return s.cause()
+	default:
+	}
 	if _, err := s.conn.Write(b); err != nil {
 		s.fail(fmt.Errorf("mqtt: write to broker: %w", err))
 		return s.cause()
@@ -164,19 +185,13 @@ func (s *session) writeLocked(b []byte, timeout time.Duration) error {
 	return nil
 }
 
-// farewell sends DISCONNECT if the connection still carries it. The broker
-// keeps the session for its expiry interval. It cuts short a write that hangs.
-// The caller ends the session, whatever became of the packet.
+// farewell sends DISCONNECT. The broker keeps the session for its expiry
+// interval. It cuts short a write that hangs.
 func (s *session) farewell(code byte) {
-	select {
-	case <-s.done:
-		return
-	default:
-	}
 	deadline := time.Now().Add(farewellTimeout)
 	s.conn.SetWriteDeadline(deadline)
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
 	s.conn.SetWriteDeadline(deadline)
-	s.conn.Write([]byte{packets.DISCONNECT << 4, 1, code})
+	s.conn.Write([]byte{packets.DISCONNECT << 4, 1, code}) // the session ends either way
 }
