@@ -2,18 +2,16 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
-	"os"
 	"sluice/app"
 	"sluice/config"
 )
 
 func (c *cli) configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Check, show or begin a configuration"}
-	cmd.AddCommand(c.configCheck(), c.configShow(), c.configExample())
-	return cmd
+	return group("config", "Check, show or begin a configuration", c.configCheck(), c.configShow(), c.configExample())
 }
 
 func (c *cli) configCheck() *cobra.Command {

@@ -9,9 +9,7 @@ import (
 )
 
 func (c *cli) dbCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "db", Short: "Prepare the database"}
-	cmd.AddCommand(c.dbMigrate())
-	return cmd
+	return group("db", "Prepare the database", c.dbMigrate())
 }
 
 func (c *cli) dbMigrate() *cobra.Command {

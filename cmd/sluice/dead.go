@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,12 +19,10 @@ import (
 )
 
 func (c *cli) deadCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "dead", Short: "Look at dead letters, queue them again, or drop them",
-		Long: "A dead letter is a message that could never be handled, kept with the reason. Names chosen by\n" +
-			"devices are printed with control characters escaped.",
-	}
-	cmd.AddCommand(c.deadList(), c.deadShow(), c.deadReplay(), c.deadDrop())
+	cmd := group("dead", "Look at dead letters, queue them again, or drop them",
+		c.deadList(), c.deadShow(), c.deadReplay(), c.deadDrop())
+	cmd.Long = "A dead letter is a message that could never be handled, kept with the reason. Names chosen by\n" +
+		"devices are printed with control characters escaped."
 	return cmd
 }
 
@@ -30,6 +30,8 @@ func (c *cli) deadCommand() *cobra.Command {
 type deadSelection struct {
 	filter postgres.DeadFilter
 	since  time.Duration
+	all    bool
+	ids    []int64
 }
 
 func (s *deadSelection) flags(cmd *cobra.Command) {
@@ -40,6 +42,20 @@ func (s *deadSelection) flags(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&s.since, "since", 0, "only of the last `duration`, such as 24h")
 }
 
+// read completes the selection with the arguments of replay or drop, which must
+// say clearly what they are for.
+func (s *deadSelection) read(args []string) (err error) {
+	narrowed := s.filter != (postgres.DeadFilter{}) || s.since != 0
+	switch {
+	case len(args) > 0 && (s.all || narrowed):
+		return &usageError{errors.New("give ids or flags that choose, not both")}
+	case len(args) == 0 && !s.all && !narrowed:
+		return &usageError{errors.New("choose letters: ids, --facility, --route, --device, --reason, --since, or --all")}
+	}
+	s.ids, err = parseIDs(args)
+	return err
+}
+
 func (s *deadSelection) resolve() postgres.DeadFilter {
 	if s.since > 0 {
 		s.filter.Since = time.Now().Add(-s.since)
@@ -47,8 +63,36 @@ func (s *deadSelection) resolve() postgres.DeadFilter {
 	return s.filter
 }
 
-// empty tells that nothing narrows the selection.
-func (s *deadSelection) empty() bool { return s.filter == (postgres.DeadFilter{}) && s.since == 0 }
+// pages calls do with the ids of the chosen letters, deadPage at a time, from the
+// newest to the oldest. Letters that arrive meanwhile are left alone.
+func (s *deadSelection) pages(ctx context.Context, pool *pgxpool.Pool, do func([]int64) error) error {
+	for chunk := range slices.Chunk(s.ids, deadPage) {
+		if err := do(chunk); err != nil {
+			return err
+		}
+	}
+	if len(s.ids) > 0 {
+		return nil
+	}
+	filter := s.resolve()
+	for before := int64(0); ; {
+		letters, err := postgres.ListDead(ctx, pool, filter, before, deadPage)
+		if err != nil || len(letters) == 0 {
+			return err
+		}
+		ids := make([]int64, len(letters))
+		for i, l := range letters {
+			ids[i] = l.ID
+		}
+		before = ids[len(ids)-1]
+		if err := do(ids); err != nil {
+			return err
+		}
+	}
+}
+
+// deadPage is how many letters are replayed or dropped in one step.
+const deadPage = 500
 
 func (c *cli) deadList() *cobra.Command {
 	var sel deadSelection
@@ -126,93 +170,69 @@ func deadDetails(t *table, l postgres.StoredDead) {
 
 func (c *cli) deadReplay() *cobra.Command {
 	var sel deadSelection
-	var all bool
 	cmd := &cobra.Command{
 		Use: "replay [ID ...]", Short: "Queue dead letters again, as the messages that they were",
-		Long: "Give ids, or narrow with flags, or --all. Needs the running router. A letter that is refused again\n" +
-			"comes back under a new id. If the router dies while it replays, some may be stored twice on a route\n" +
-			"without a key.",
+		Long: "Give ids, or narrow with flags, or --all: those of the running router's facility. It queues them and\n" +
+			"removes them here. A letter that is refused again comes back under a new id. If the router dies while\n" +
+			"it replays, some may be stored twice on a route without a key.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := sel.read(args); err != nil {
+				return err
+			}
 			return c.withPool(cmd, func(pool *pgxpool.Pool, conf *config.Config) error {
-				client := app.NewAdminClient(conf.Admin)
-				total := 0
-				err := c.eachDead(cmd.Context(), pool, args, &sel, all, func(ids []int64) error {
-					r, err := client.Replay(cmd.Context(), app.ReplayRequest{IDs: ids})
-					total += r.Replayed
-					return err
-				})
+				n, err := replay(cmd.Context(), pool, app.NewAdminClient(conf.Admin), &sel)
 				if err != nil {
-					return fmt.Errorf("after %d: %w", total, err)
+					return fmt.Errorf("after %d: %w", n, err)
 				}
-				return c.print(cmd, app.ReplayResult{Replayed: total}, func(t *table) { t.row("queued again:", total) })
+				return c.print(cmd, app.ReplayResult{Replayed: n}, func(t *table) { t.row("queued again:", n) })
 			}, "admin")
 		},
 	}
 	sel.flags(cmd)
-	cmd.Flags().BoolVar(&all, "all", false, "all dead letters")
+	cmd.Flags().BoolVar(&sel.all, "all", false, "all dead letters of the facility")
 	return cmd
+}
+
+func replay(ctx context.Context, pool *pgxpool.Pool, router *app.AdminClient, sel *deadSelection) (n int, err error) {
+	status, err := router.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	sel.filter.Facility = cmp.Or(sel.filter.Facility, status.Facility)
+	err = sel.pages(ctx, pool, func(ids []int64) error {
+		r, err := router.Replay(ctx, app.ReplayRequest{IDs: ids})
+		n += r.Replayed
+		return err
+	})
+	return n, err
 }
 
 func (c *cli) deadDrop() *cobra.Command {
 	var sel deadSelection
-	var all bool
 	cmd := &cobra.Command{
 		Use: "drop [ID ...]", Short: "Remove dead letters for good",
 		Long: "Give ids, or narrow with flags, or --all.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := sel.read(args); err != nil {
+				return err
+			}
 			return c.withPool(cmd, func(pool *pgxpool.Pool, _ *config.Config) error {
-				total := int64(0)
-				err := c.eachDead(cmd.Context(), pool, args, &sel, all, func(ids []int64) error {
-					n, err := postgres.DropDead(cmd.Context(), pool, ids...)
-					total += n
+				n := int64(0)
+				err := sel.pages(cmd.Context(), pool, func(ids []int64) error {
+					dropped, err := postgres.DropDead(cmd.Context(), pool, ids...)
+					n += dropped
 					return err
 				})
 				if err != nil {
-					return fmt.Errorf("after %d: %w", total, err)
+					return fmt.Errorf("after %d: %w", n, err)
 				}
-				return c.print(cmd, map[string]int64{"dropped": total}, func(t *table) { t.row("dropped:", total) })
+				return c.print(cmd, map[string]int64{"dropped": n}, func(t *table) { t.row("dropped:", n) })
 			})
 		},
 	}
 	sel.flags(cmd)
-	cmd.Flags().BoolVar(&all, "all", false, "all dead letters")
+	cmd.Flags().BoolVar(&sel.all, "all", false, "all dead letters, of all facilities")
 	return cmd
-}
-
-// deadPage is how many letters are replayed or dropped in one step.
-const deadPage = 500
-
-// eachDead calls do with the ids of the chosen letters, page by page, from the
-// newest to the oldest. Letters that arrive meanwhile are left alone.
-func (c *cli) eachDead(ctx context.Context, pool *pgxpool.Pool, args []string, sel *deadSelection, all bool, do func([]int64) error) error {
-	if len(args) > 0 {
-		if all || !sel.empty() {
-			return &usageError{errors.New("give ids or flags that choose, not both")}
-		}
-		ids, err := parseIDs(args)
-		if err != nil {
-			return err
-		}
-		return do(ids)
-	}
-	if !all && sel.empty() {
-		return &usageError{errors.New("choose letters: ids, --route, --reason, --device, --since, or --all")}
-	}
-	filter := sel.resolve()
-	for before := int64(0); ; {
-		letters, err := postgres.ListDead(ctx, pool, filter, before, deadPage)
-		if err != nil || len(letters) == 0 {
-			return err
-		}
-		ids := make([]int64, len(letters))
-		for i, l := range letters {
-			ids[i] = l.ID
-		}
-		before = ids[len(ids)-1]
-		if err := do(ids); err != nil {
-			return err
-		}
-	}
 }
 
 func parseIDs(args []string) ([]int64, error) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -26,26 +27,34 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process
-	root := newRoot()
+	c := &cli{}
+	root := c.newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	return c.exit(root.ExecuteContext(ctx), stdout, stderr)
+}
+
+// exit tells what went wrong, unless the command has, and returns the exit
+// status for it.
+func (c *cli) exit(err error, stdout, stderr io.Writer) int {
 	var faults *config.Faults
+	var usage *usageError
 	switch {
 	case err == nil:
 		return app.ExitOK
 	case errors.Is(err, errSaid):
 		return app.ExitFailed
 	case errors.As(err, &faults):
-		fmt.Fprintln(stderr, faults)
+		if !c.json || writeJSON(stdout, faults) != nil {
+			fmt.Fprintln(stderr, faults)
+		}
 		return app.ExitConfig
-	}
-	fmt.Fprintln(stderr, "sluice:", err)
-	var usage *usageError
-	if errors.As(err, &usage) {
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "sluice:", err)
 		return app.ExitUsage
 	}
+	fmt.Fprintln(stderr, "sluice:", err)
 	return app.ExitFailed
 }
 
@@ -61,14 +70,9 @@ type cli struct {
 	json bool
 }
 
-func newRoot() *cobra.Command {
-	c := &cli{}
-	root := &cobra.Command{
-		Use:           "sluice",
-		Short:         "Operate an IoT pipeline that loses no reading",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
+func (c *cli) newRoot() *cobra.Command {
+	root := group("sluice", "Operate an IoT pipeline that loses no reading")
+	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.PersistentFlags().StringVarP(&c.path, "config", "c", "", "configuration file (default "+config.DefaultPath+", if it exists)")
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
@@ -86,18 +90,39 @@ func (c *cli) load(keys ...string) (*config.Config, error) {
 	return config.Load(c.path, os.Environ(), options...)
 }
 
-// noArgs and someArgs refuse with the exit status of a usage mistake.
-func noArgs(cmd *cobra.Command, args []string) error { return wrapUsage(cobra.NoArgs(cmd, args)) }
-
-func someArgs(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error { return wrapUsage(cobra.ExactArgs(n)(cmd, args)) }
+// group returns a command that only holds others. By itself it prints its help;
+// a word that is none of its commands is a usage mistake.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, SuggestionsMinimumDistance: 2,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			text := fmt.Sprintf("unknown command %q of `%s`; ", args[0], cmd.CommandPath())
+			if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+				text += fmt.Sprintf("did you mean %s?", strings.Join(like, " or "))
+			} else {
+				text += fmt.Sprintf("`%s --help` lists them", cmd.CommandPath())
+			}
+			return &usageError{errors.New(text)}
+		},
+	}
+	cmd.AddCommand(commands...)
+	return cmd
 }
 
-func wrapUsage(err error) error {
-	if err == nil {
-		return nil
+// noArgs and someArgs refuse with the exit status of a usage mistake.
+func noArgs(cmd *cobra.Command, args []string) error { return someArgs(0)(cmd, args) }
+
+func someArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return &usageError{fmt.Errorf("`%s` takes %d arguments, not %d; see --help", cmd.CommandPath(), n, len(args))}
 	}
-	return &usageError{err}
 }
 
 func (c *cli) versionCommand() *cobra.Command {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,13 +14,17 @@ import (
 // print writes v as JSON under --json, else the table that fill makes.
 func (c *cli) print(cmd *cobra.Command, v any, fill func(*table)) error {
 	if c.json {
-		e := json.NewEncoder(cmd.OutOrStdout())
-		e.SetIndent("", "  ")
-		return e.Encode(v)
+		return writeJSON(cmd.OutOrStdout(), v)
 	}
 	t := &table{w: tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)}
 	fill(t)
 	return t.w.Flush()
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 // table writes aligned columns.

@@ -117,9 +117,7 @@ func drops(a sluice.Account) string {
 }
 
 func (c *cli) routeCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "route", Short: "List routes, or resume a halted one"}
-	cmd.AddCommand(c.routeList(), c.routeResume())
-	return cmd
+	return group("route", "List routes, or resume a halted one", c.routeList(), c.routeResume())
 }
 
 func (c *cli) routeList() *cobra.Command {
