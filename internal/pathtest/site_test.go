@@ -137,27 +137,33 @@ func (s *site) awaitStatus(queue, what string, ok func(sluice.QueueStatus) bool)
 // awaitReceived waits until the queue has received n more messages than now.
 func (s *site) awaitReceived(queue string, n int64) {
 	s.t.Helper()
-	before := s.mustStatus(queue).Account.Received
-	s.awaitStatus(queue, fmt.Sprintf("received %d", before+n), func(st sluice.QueueStatus) bool {
-		return st.Account.Received >= before+n
+	s.awaitMore("messages received", n, func() (int64, error) {
+		st, err := s.status(queue)
+		return st.Account.Received, err
 	})
 }
 
-// awaitRows waits until data.sensor has n more rows than now. Errors of the
-// database are waited out.
+// awaitRows waits until data.sensor has n more rows than now.
 func (s *site) awaitRows(n int64) {
 	s.t.Helper()
-	want := int64(-1)
+	s.awaitMore("rows", n, s.rows)
+}
+
+// awaitMore waits until a count is by n higher than when it was first had.
+// Errors are waited out: a server that is coming back may not answer yet.
+func (s *site) awaitMore(what string, n int64, count func() (int64, error)) {
+	s.t.Helper()
+	first := int64(-1)
 	eventually(s.t, patience, func() error {
-		rows, err := s.rows()
+		got, err := count()
 		switch {
 		case err != nil:
 			return err
-		case want < 0:
-			want = rows + n
-			return errors.New("counting")
-		case rows < want:
-			return fmt.Errorf("%d rows, want %d", rows, want)
+		case first < 0:
+			first = got
+			return errors.New("counting " + what)
+		case got < first+n:
+			return fmt.Errorf("%d %s, want %d", got, what, first+n)
 		}
 		return nil
 	})
