@@ -23,7 +23,7 @@ import (
 // race detector and a busy machine make them slow.
 const (
 	soakRuns = 200
-	soakTime = 8 * time.Second
+	soakTime = 5 * time.Second
 )
 
 // TestSoak_EveryAckedMessageEndsExactlyOnce plays random histories of a site:
