@@ -43,6 +43,10 @@ cover: deps ## Run all tests and write bin/coverage.html
 bench: deps ## Run the Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
 
+.PHONY: bench-path
+bench-path: deps build ## Measure the whole path on private servers; ARGS='-messages 50000 -rate 5000'
+	@$(GO) run ./internal/benchpath $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (20s) each
 	@GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
