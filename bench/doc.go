@@ -11,7 +11,8 @@
 //
 // The generator is made to be so light that it is not what is measured: one
 // goroutine per connection; a read that brings k PUBACKs is answered with one
-// write of k PUBLISHes.
+// write of k PUBLISHes. That holds at full speed. In a paced run every message is
+// a write and a read of its own, as with real devices, and costs accordingly.
 //
 // # What the figures mean
 //
@@ -23,7 +24,7 @@
 // one cheap question, the facility's counter, asked every LatencyPoll, dates
 // them all; the check after the run, which reads every row, then knows the
 // latency of up to 100 000 messages spread evenly over the run. It is too long
-// by up to one LatencyPoll, never too short.
+// by up to one LatencyPoll and the time of the question, never too short.
 //
 // CPU time is that of a process and all its descendants, living or reaped, in
 // ticks of 10 ms, from the first PUBLISH until all rows were seen. Time spent in

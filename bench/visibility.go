@@ -24,8 +24,12 @@ type visibility struct {
 	err   error      // of the last look
 }
 
-// watch looks until ctx ends. A look that is expensive is followed by a longer
-// pause, ten times its time, so that the run is not disturbed. Errors do not end
+// costly is how long a look may take before the pauses grow.
+const costly = 50 * time.Millisecond
+
+// watch looks until ctx ends. A look that is costly (counting the rows of a large
+// keyless run) is followed by a pause of ten times its time, so that the run is
+// not disturbed. Errors do not end
 // it: the database may be restarted during a run.
 func (v *visibility) watch(ctx context.Context) {
 	timer := time.NewTimer(0)
@@ -38,7 +42,11 @@ func (v *visibility) watch(ctx context.Context) {
 		}
 		began := time.Now()
 		v.look(ctx)
-		timer.Reset(max(v.every, 10*time.Since(began)-v.every))
+		pause := v.every
+		if took := time.Since(began); took > costly {
+			pause = 10 * took
+		}
+		timer.Reset(pause)
 	}
 }
 
