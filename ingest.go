@@ -173,25 +173,53 @@ func (in *ingest) fresh(ctx context.Context, l Lease) error {
 	}
 }
 
-// pump is the hot loop: receive, append, acknowledge.
+// pump is the hot loop: receive, append, acknowledge. What was received is one
+// group unless it is larger than a group may be.
 func (in *ingest) pump(ctx context.Context, s Session) error {
 	for {
 		ds, err := s.Receive(ctx)
 		if err != nil {
 			return err
 		}
-		g := in.groups.build(ds)
-		receipt, err := in.append(ctx, g)
-		if err != nil {
-			return err
-		}
-		err = s.Ack(ds)
-		in.appended(g, receipt) // also when the connection broke: it is stored
-		if err != nil {
-			return err
+		for len(ds) > 0 {
+			n := groupLength(ds)
+			if err := in.take(ctx, s, ds[:n]); err != nil {
+				return err
+			}
+			ds = ds[n:]
 		}
 		in.retry.reset()
 	}
+}
+
+// take makes a group of ds, appends and acknowledges it.
+func (in *ingest) take(ctx context.Context, s Session, ds []Delivery) error {
+	g := in.groups.build(ds)
+	receipt, err := in.append(ctx, g)
+	if err != nil {
+		return err
+	}
+	err = s.Ack(ds)
+	in.appended(g, receipt) // also when the connection broke: it is stored
+	return err
+}
+
+// maxGroup bounds a group in bytes of records, unless a single message exceeds
+// it. While a full queue holds the broker back, messages gather up to the receive
+// maximum: as one group they might never fit into the queue again, and an append
+// of 100 MB would outlast CallTimeout at every try.
+const maxGroup = 1 << 20
+
+// groupLength returns how many of ds make the next group: at least 1.
+func groupLength(ds []Delivery) int {
+	size := 0
+	for i := range ds {
+		size += FrameHeader + len(ds[i].Topic) + len(ds[i].Payload)
+		if size > maxGroup && i > 0 {
+			return i
+		}
+	}
+	return len(ds)
 }
 
 // append repeats the append of one group until it is durable or fenced. The

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,6 +101,44 @@ func TestIngest_FullQueueHoldsTheBrokerBackAndRecovers(t *testing.T) {
 		s.acked(100)
 		s.advance(time.Second)
 		s.stored("t", 100, 100)
+	})
+}
+
+// sizes wraps a queue and notes the record bytes of its appends. It refuses those
+// above most.
+type sizes struct {
+	sluice.Queue
+	most int
+	got  *[]int
+}
+
+func (q sizes) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, error) {
+	size := 0
+	for _, p := range g.Parts {
+		size += len(p.Frame.Data)
+	}
+	*q.got = append(*q.got, size)
+	if size > q.most {
+		return sluice.Receipt{}, sluice.ErrFull
+	}
+	return q.Queue.Append(ctx, g)
+}
+
+// What gathers while the queue is full must not be one group that never fits.
+func TestIngest_ManyLargeMessagesAreSeveralGroups(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		s := newSite(t, oneRoute(sluice.Policy{}, newScript(nil)), sluicetest.BrokerConfig{ReceiveMaximum: 1000})
+		const messages, bytes = 100, 50_000
+		s.broker.Publish("t", slices.Repeat([][]byte{make([]byte, bytes)}, messages)...)
+		var got []int
+		s.startOn(sizes{s.queue, 1 << 20, &got})
+		s.advance(30 * time.Second)
+		s.acked(messages)
+		s.stored("t", messages, messages)
+		want := slices.Repeat([]int{20 * (sluice.FrameHeader + 1 + bytes)}, 5)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("sizes of the groups (-want +got):\n%s", diff)
+		}
 	})
 }
 
