@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"sluice"
@@ -108,11 +109,7 @@ func listenAdmin(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("admin: %w (set `admin` to a path that this user may write)", err)
 	}
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("admin: another router listens on %s; give each its own `admin` path", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := removeStale(path); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 	l, err := net.Listen("unix", path)
@@ -124,6 +121,28 @@ func listenAdmin(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 	return l, nil
+}
+
+// removeStale removes a socket on which nobody listens, and nothing else.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("%s is there and no socket; set `admin` to another path", path)
+	}
+	conn, err := net.Dial("unix", path)
+	switch {
+	case err == nil:
+		conn.Close()
+		return fmt.Errorf("another router listens on %s; give each its own `admin` path", path)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	}
+	return err
 }
 
 // AdminClient talks to the admin socket of a running router.

@@ -46,10 +46,10 @@ func NewBatchRouter(c *config.Config, sinks Sinks, log *slog.Logger) *BatchRoute
 	return &BatchRouter{config: c, sinks: sinks, log: log}
 }
 
-// Run opens everything that the router needs and works until ctx ends. It
-// returns an error only for what no retry mends: a queue that is not durable, a
-// database with another schema, an address in use. Servers that do not answer
-// are waited for.
+// Run opens everything that the router needs and works until ctx ends; then it
+// returns nil. It returns an error only for what no retry mends: a queue that is
+// not durable, a database with another schema, an address in use. Servers that do
+// not answer are waited for. Call it once.
 func (s *BatchRouter) Run(ctx context.Context) error {
 	closing := teardown{log: s.log}
 	defer closing.run()
@@ -69,7 +69,7 @@ func (s *BatchRouter) Run(ctx context.Context) error {
 		return err
 	}
 	queue, err := s.openQueue(ctx)
-	if err != nil {
+	if err != nil || queue == nil {
 		return err
 	}
 	closing.add("queue", func() error { queue.Close(); return nil })
@@ -86,6 +86,7 @@ func (s *BatchRouter) Run(ctx context.Context) error {
 	operator := &operator{
 		facility: s.config.Facility, queue: queue, router: router, pool: pool, db: db, mux: mux, log: s.log,
 	}
+	gaugeOf(registry, "lease_held", "1 while this process reads the broker.", func() float64 { return oneIf(router.Leading()) })
 	registry.MustRegister(newQueueCollector(operator.statuses))
 	registerSource(registry, source)
 	return s.serve(ctx, router, operator, healthMux(registry, operator.checks()))
@@ -142,20 +143,18 @@ func (s *BatchRouter) openDatabase(ctx context.Context, pool *pgxpool.Pool) (Dat
 // tryDatabase refuses to start on a database with another schema; one that does
 // not answer is waited for later, while messages queue.
 func (s *BatchRouter) tryDatabase(ctx context.Context, db *lazyDatabase) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	_, err := db.get(ctx)
 	if errors.Is(err, postgres.ErrSchemaOlder) || errors.Is(err, postgres.ErrSchemaNewer) {
 		return err
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		s.log.Warn("database not ready: messages queue until it is", "err", err)
 	}
 	return nil
 }
 
 // openQueue waits until Redis answers. A server that would lose messages is
-// refused.
+// refused. It returns nil without an error when ctx ended first.
 func (s *BatchRouter) openQueue(ctx context.Context) (*redisq.Queue, error) {
 	c, err := redisConfig(s.config, s.log)
 	if err != nil {
@@ -163,14 +162,15 @@ func (s *BatchRouter) openQueue(ctx context.Context) (*redisq.Queue, error) {
 	}
 	for told := false; ; told = true {
 		queue, err := redisq.Open(ctx, c)
-		if err == nil || errors.Is(err, redisq.ErrUnfit) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, redisq.ErrUnfit) {
 			return queue, err
 		}
-		if !told {
+		if !told && ctx.Err() == nil {
 			s.log.Warn("waiting for the queue", "err", err)
 		}
 		select {
 		case <-ctx.Done():
+			return nil, nil
 		case <-time.After(time.Second):
 		}
 	}
@@ -198,7 +198,7 @@ func (s *BatchRouter) newSource(mux *sluice.Mux) (*mqtt.Source, error) {
 	for _, r := range mux.Routes() {
 		c.MaxPayload = max(c.MaxPayload, r.MaxPayload)
 	}
-	if c.ClientID == "" && c.User == "" {
+	if c.User == "" {
 		c.ClientID = "sluice-" + s.config.Facility
 	}
 	source := mqtt.NewSource(c)

@@ -19,20 +19,23 @@ func DeviceConfig() []config.Option {
 
 // Devices is the service that simulates a fleet.
 type Devices struct {
-	config *config.Config
-	out    *os.File
-	log    *slog.Logger
+	config  *config.Config
+	unclean bool
+	out     *os.File
+	log     *slog.Logger
 }
 
 // NewDevices wires the service and starts nothing. A line of counts is kept up
-// to date on out when that is a terminal; otherwise counts are logged.
-func NewDevices(c *config.Config, out *os.File, log *slog.Logger) *Devices {
-	return &Devices{config: c, out: out, log: log}
+// to date on out when that is a terminal; otherwise counts are logged. If unclean,
+// the devices vanish at the end without a word, so that their last wills are
+// published.
+func NewDevices(c *config.Config, unclean bool, out *os.File, log *slog.Logger) *Devices {
+	return &Devices{config: c, unclean: unclean, out: out, log: log}
 }
 
 // Run runs the fleet until ctx ends.
 func (s *Devices) Run(ctx context.Context) error {
-	fleet, err := newFleet(s.config, progress(s.out), s.log)
+	fleet, err := s.fleet()
 	if err != nil {
 		return err
 	}
@@ -44,7 +47,8 @@ func (s *Devices) Run(ctx context.Context) error {
 	return beside(ctx, s.config.Metrics.Device, "device", registry, fleet.Run)
 }
 
-func newFleet(c *config.Config, progress io.Writer, log *slog.Logger) (*device.Fleet, error) {
+func (s *Devices) fleet() (*device.Fleet, error) {
+	c := s.config
 	tlsConfig, err := c.Broker.TLS()
 	if err != nil {
 		return nil, err
@@ -52,7 +56,7 @@ func newFleet(c *config.Config, progress io.Writer, log *slog.Logger) (*device.F
 	return device.New(device.Config{
 		Address: c.Broker.Address(), User: c.Broker.User, Password: c.Broker.Password.Reveal(), TLS: tlsConfig,
 		Count: c.Device.Count, Prefix: c.Device.Prefix, Interval: c.Device.Interval, Delay: c.Device.Delay,
-		Progress: progress, Logger: log,
+		Unclean: s.unclean, Progress: progress(s.out), Logger: s.log,
 	})
 }
 

@@ -28,7 +28,6 @@ type routerMetrics struct {
 	appendSeconds               prometheus.Histogram
 	batchSize, batchSeconds     *prometheus.HistogramVec
 	events                      *prometheus.CounterVec
-	leading                     prometheus.Gauge
 	lastAppended                prometheus.Gauge
 	lastStored                  *prometheus.GaugeVec
 }
@@ -63,7 +62,6 @@ func newRouterMetrics(reg prometheus.Registerer) *routerMetrics {
 		batchSize:     histogram("batch_messages", "Messages per batch.", sizes, "route"),
 		batchSeconds:  histogram("batch_seconds", "Time that the handler took for a batch.", seconds, "route"),
 		events:        counter("ingest_events_total", "Events of the broker session.", "event"),
-		leading:       gauge("leading", "1 while this process reads the broker.").WithLabelValues(),
 		lastAppended:  gauge("last_append_timestamp_seconds", "When a group was last made durable.").WithLabelValues(),
 		lastStored:    gauge("last_success_timestamp_seconds", "When a batch was last completed.", "route"),
 	}
@@ -108,15 +106,7 @@ func (m *routerMetrics) Handled(route string, n int, o sluice.Outcome, took time
 func (m *routerMetrics) Retried(route string, _ error) { m.retries.WithLabelValues(route).Inc() }
 
 // Event implements sluice.Observer.
-func (m *routerMetrics) Event(e sluice.Event) {
-	m.events.WithLabelValues(string(e)).Inc()
-	switch e {
-	case sluice.EventLeading:
-		m.leading.Set(1)
-	case sluice.EventDisconnected:
-		m.leading.Set(0)
-	}
-}
+func (m *routerMetrics) Event(e sluice.Event) { m.events.WithLabelValues(string(e)).Inc() }
 
 // queueCollector reports the queues as the store sees them, at most once a
 // second however often it is scraped.
@@ -165,11 +155,7 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.queued, float64(s.Retry), s.Queue, "retry")
 		gauge(c.bytes, float64(s.Bytes), s.Queue)
 		gauge(c.oldest, s.OldestAge.Seconds(), s.Queue)
-		halted := 0.0
-		if s.Halted != "" {
-			halted = 1
-		}
-		gauge(c.halted, halted, s.Queue)
+		gauge(c.halted, oneIf(s.Halted != ""), s.Queue)
 	}
 }
 

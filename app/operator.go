@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -21,6 +23,9 @@ const (
 	pruneEvery = time.Hour
 	// replayChunk is how many dead letters one append queues again.
 	replayChunk = 500
+	// replayTimeout bounds one request to replay, within the time that the client
+	// waits for the answer.
+	replayTimeout = 50 * time.Second
 )
 
 // operator answers what operators ask of a router, and reports to the database
@@ -33,6 +38,8 @@ type operator struct {
 	db       *lazyDatabase
 	mux      *sluice.Mux
 	log      *slog.Logger
+
+	replaying sync.Mutex // one replay at a time
 }
 
 // statuses describes every queue of the router.
@@ -54,10 +61,19 @@ func (o *operator) statuses(ctx context.Context) ([]sluice.QueueStatus, error) {
 func (o *operator) checks() []check {
 	return []check{
 		{"queue", func(ctx context.Context) error { _, err := o.statuses(ctx); return err }},
-		{"database", o.pool.Ping},
+		{"database", o.database},
 		{"broker", func(context.Context) error { return o.router.Fault() }},
 		{"routes", o.halted},
 	}
+}
+
+// database tells whether the database answers and has the right schema.
+func (o *operator) database(ctx context.Context) error {
+	db, err := o.db.get(ctx)
+	if err != nil {
+		return err
+	}
+	return db.Pool.Ping(ctx)
 }
 
 func (o *operator) halted(ctx context.Context) error {
@@ -149,8 +165,13 @@ func every(ctx context.Context, d time.Duration, do func()) {
 
 // replay queues dead letters again and removes them from the database. A
 // process that dies in between leaves some in both places: they may be stored
-// twice on a route without a key.
+// twice on a route without a key. An operator who goes away does not interrupt
+// it: it ends by its own deadline.
 func (o *operator) replay(ctx context.Context, req ReplayRequest) (r ReplayResult, err error) {
+	o.replaying.Lock()
+	defer o.replaying.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replayTimeout)
+	defer cancel()
 	letters, err := postgres.GetDead(ctx, o.pool, req.IDs...)
 	if err != nil || len(letters) == 0 {
 		return r, err
@@ -160,16 +181,19 @@ func (o *operator) replay(ctx context.Context, req ReplayRequest) (r ReplayResul
 			return r, fmt.Errorf("dead letter %d belongs to route %q of %q: %w here", l.ID, l.Route, l.Facility, errNoRoute)
 		}
 	}
-	lease, err := o.queue.Lease(ctx, "replay", "operator", time.Minute)
+	lease, err := o.queue.Lease(ctx, "replay", rand.Text(), replayTimeout)
+	if errors.Is(err, sluice.ErrHeld) {
+		return r, errors.New("another router replays dead letters; try again in a minute")
+	}
 	if err != nil {
 		return r, err
 	}
-	defer o.queue.Unlease(context.WithoutCancel(ctx), lease)
+	defer o.unlease(ctx, lease)
 	g := sluice.Group{Lease: lease}
 	for chunk := range slices.Chunk(letters, replayChunk) {
 		g.Number++
 		g.Parts = o.parts(chunk)
-		if _, err := o.queue.Append(ctx, &g); err != nil {
+		if err := o.append(ctx, &g); err != nil {
 			return r, err
 		}
 		ids := make([]int64, len(chunk))
@@ -182,6 +206,30 @@ func (o *operator) replay(ctx context.Context, req ReplayRequest) (r ReplayResul
 		r.Replayed += len(chunk)
 	}
 	return r, nil
+}
+
+// append repeats what has an unknown outcome: under the same number a group that
+// was stored is not stored again.
+func (o *operator) append(ctx context.Context, g *sluice.Group) error {
+	for {
+		call, cancel := context.WithTimeout(ctx, replayTimeout/10)
+		_, err := o.queue.Append(call, g)
+		cancel()
+		if err == nil || errors.Is(err, sluice.ErrFull) || errors.Is(err, sluice.ErrFenced) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (o *operator) unlease(ctx context.Context, l sluice.Lease) {
+	if err := o.queue.Unlease(ctx, l); err != nil {
+		o.log.Debug("lease not given up", "session", l.Session, "err", err)
+	}
 }
 
 // parts sorts dead letters by route, as the messages that they were.

@@ -37,6 +37,14 @@ func gaugeOf(reg prometheus.Registerer, name, help string, value func() float64)
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "sluice", Name: name, Help: help}, value))
 }
 
+// oneIf is a truth value as Prometheus writes it.
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // seconds is t as Prometheus writes times; 0 for no time.
 func seconds(t time.Time) float64 {
 	if t.IsZero() {

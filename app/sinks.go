@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -48,8 +49,13 @@ func newMux(routes []config.Route, sinks Sinks, db *lazyDatabase) (*sluice.Mux, 
 	return mux, nil
 }
 
+// openTimeout bounds each attempt to open the database: one that has stopped
+// answering must not hold up all who ask for it.
+const openTimeout = 5 * time.Second
+
 // lazyDatabase lets a router start, receive and queue while the database is
-// away: the schema is checked and the facility registered at the first batch.
+// away: the schema is checked and the facility registered as soon as it answers.
+// Safe for concurrent use.
 type lazyDatabase struct {
 	open func(context.Context) (Database, error)
 
@@ -61,6 +67,8 @@ func (l *lazyDatabase) get(ctx context.Context) (Database, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.db == nil {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout)
+		defer cancel()
 		db, err := l.open(ctx)
 		if err != nil {
 			return Database{}, err

@@ -18,6 +18,8 @@ func registerSource(reg prometheus.Registerer, s *mqtt.Source) {
 		{"received_qos1", "QoS 1 messages received, redelivered ones again.", func(s mqtt.Stats) uint64 { return s.ReceivedQoS1 }},
 		{"acked", "PUBACKs written.", func(s mqtt.Stats) uint64 { return s.Acked }},
 		{"dropped_qos0", "QoS 0 messages given up while the queue did not take them.", func(s mqtt.Stats) uint64 { return s.DroppedQoS0 }},
+		{"cut", "Payloads too large to keep, cut short.", func(s mqtt.Stats) uint64 { return s.Cut }},
+		{"holds", "Pauses of reading because the broker sent more than the receive maximum.", func(s mqtt.Stats) uint64 { return s.Holds }},
 		{"stale", "Messages sent for a subscription of an earlier configuration.", func(s mqtt.Stats) uint64 { return s.Stale }},
 	} {
 		reg.MustRegister(prometheus.NewCounterFunc(

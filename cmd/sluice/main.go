@@ -121,7 +121,7 @@ func someArgs(n int) cobra.PositionalArgs {
 		if len(args) == n {
 			return nil
 		}
-		return &usageError{fmt.Errorf("`%s` takes %d arguments, not %d; see --help", cmd.CommandPath(), n, len(args))}
+		return &usageError{fmt.Errorf("got %d arguments; write %s", len(args), cmd.UseLine())}
 	}
 }
 

@@ -32,6 +32,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process
 	if err := run(ctx, *dir, *devices, *interval); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
@@ -115,7 +116,8 @@ Ctrl-C stops everything.
 `, env.Postgres.URL(), path, path, c.Metrics.BatchRouter, host, port)
 }
 
-// pipeline runs the services until ctx ends, devices and clock first to go.
+// pipeline runs the services until ctx ends, devices and clock first to go, or
+// until one of them fails.
 func pipeline(ctx context.Context, c *config.Config, logPath string) error {
 	logFile, err := os.Create(logPath)
 	if err != nil {
@@ -126,16 +128,25 @@ func pipeline(ctx context.Context, c *config.Config, logPath string) error {
 
 	routerCtx, stopRouter := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRouter()
-	router, _ := errgroup.WithContext(routerCtx)
-	router.Go(func() error { return app.NewBatchRouter(c, app.DefaultSinks(), log).Run(routerCtx) })
+	ended := make(chan error, 1)
+	go func() { ended <- app.NewBatchRouter(c, app.DefaultSinks(), log).Run(routerCtx) }()
 
 	senders, senderCtx := errgroup.WithContext(ctx)
-	senders.Go(func() error { return app.NewDevices(c, nil, log).Run(senderCtx) })
+	senders.Go(func() error { return app.NewDevices(c, false, nil, log).Run(senderCtx) })
 	senders.Go(func() error { return app.NewClock(c, 0, log).Run(senderCtx) })
 	senders.Go(func() error { return watch(senderCtx, c, os.Stdout) })
+	senders.Go(func() error {
+		select {
+		case err := <-ended:
+			ended <- nil
+			return fmt.Errorf("the batch-router ended: %w", err)
+		case <-senderCtx.Done():
+			return nil
+		}
+	})
 	err = senders.Wait()
 	stopRouter()
-	return errors.Join(err, router.Wait())
+	return errors.Join(err, <-ended)
 }
 
 // watch keeps a line of counts up to date.
