@@ -26,13 +26,12 @@ type device struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 
-	mu       sync.Mutex // guards what follows; held for each write
-	conn     net.Conn   // nil while not connected
-	unacked  []*publication
-	lastID   uint16
-	acked    int
-	refusals int
-	fault    error // why the last connection ended
+	mu      sync.Mutex // guards what follows; held for each write
+	conn    net.Conn   // nil while not connected
+	unacked []*publication
+	lastID  uint16
+	acked   int
+	fault   error // why the last connection ended
 }
 
 // deviceWindow is how many messages a device has in flight at most.
@@ -209,7 +208,6 @@ func (d *device) settle(ack *packets.Puback) error {
 		return nil // of an earlier connection
 	}
 	if ack.ReasonCode >= 0x80 {
-		d.refusals++
 		return fmt.Errorf("%s: publication refused with code %#x", d.name, ack.ReasonCode)
 	}
 	p := d.unacked[i]

@@ -32,6 +32,9 @@ type number struct{ number, value int64 }
 
 type deadWant struct{ route, reason string }
 
+// wanted tells whether anything must become of the message.
+func (p *publication) wanted() bool { return p.row != nil || p.number != nil || p.dead != nil }
+
 func (p *publication) String() string {
 	what := fmt.Sprintf("%q (%d bytes)", p.topic, len(p.payload))
 	switch {

@@ -1,0 +1,40 @@
+package pathtest
+
+import (
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The router that reads the broker stands still for longer than its lease. The
+// other one takes the session over; when the first goes on, it finds its lease
+// taken, appends nothing and stands by.
+func TestPath_SessionTakeover_StoresOnceWithoutKicking(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, siteServers{})
+	// Long enough that a busy machine does not let it expire by itself.
+	s.settings.LeaseTTL, s.settings.ClaimTTL = 3*time.Second, 3*time.Second
+	leader := s.startLeading()
+	other := s.start()
+	other.awaitLog(msgStandby, 1)
+	l := s.load(loadPlan{spoil: spoiled})
+	const takeovers = 3
+	for range takeovers {
+		s.awaitReceived(routeSensor, 200)
+		led, stood := other.logged(msgLeading), leader.logged(msgStandby)
+		leader.signal(syscall.SIGSTOP)
+		other.awaitLog(msgLeading, led+1)
+		s.awaitReceived(routeSensor, 200)
+		leader.signal(syscall.SIGCONT)
+		leader.awaitLog(msgStandby, stood+1)
+		s.awaitReceived(routeSensor, 300)
+		leader, other = other, leader
+	}
+	sent := l.finish()
+	s.verify(sent)
+	if n := leader.logged(msgLeading) + other.logged(msgLeading); n != 1+takeovers {
+		t.Errorf("the session was opened %d times, want %d: the routers kick each other", n, 1+takeovers)
+	}
+	other.terminate()
+	leader.terminate()
+}
