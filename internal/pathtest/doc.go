@@ -13,5 +13,6 @@
 // and the accounts of all routes balance and agree with the tables.
 //
 // Environment: PATHTEST_KILLS is the number of random kills of the router
-// (default 20), PATHTEST_RESTARTS that of restarts by SIGTERM (default 10).
+// (default 20), PATHTEST_RESTARTS that of restarts by SIGTERM (default 10),
+// PATHTEST_STORMS that of rounds in which everything dies once (default 3).
 package pathtest

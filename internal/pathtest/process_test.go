@@ -41,7 +41,8 @@ func startRouter(t testing.TB, s settings) *router {
 	}
 	defer log.Close()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envRouter+"="+string(text))
+	// The race detector's last second of every process would be part of each exit.
+	cmd.Env = append(os.Environ(), envRouter+"="+string(text), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	cmd.Stdout, cmd.Stderr = log, log
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

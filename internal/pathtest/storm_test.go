@@ -1,0 +1,75 @@
+package pathtest
+
+import (
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"time"
+
+	"sluice/internal/testenv"
+)
+
+// Everything but the broker dies or stands still, at random, often several at a
+// time, while two routers share the work.
+func TestPath_EverythingKilledAtRandom_StoresOnce(t *testing.T) {
+	t.Parallel()
+	database := testenv.Postgres(t)
+	s := newSite(t, siteServers{database: database.Database()})
+	link := testenv.Proxy(t, s.broker.Addr())
+	s.settings.Broker = "mqtt://" + link.Addr()
+	routers := []*router{s.startLeading(), s.start()}
+	l := s.load(loadPlan{spoil: spoiled, spoilEvery: 20})
+
+	shortly := func() { pass(t, rand.N(200*time.Millisecond)) }
+	faults := map[string]func(){
+		"a router is killed": func() {
+			i := rand.N(len(routers))
+			routers[i].kill()
+			shortly()
+			routers[i] = s.start()
+		},
+		"a router stands still": func() {
+			r := routers[rand.N(len(routers))]
+			r.signal(syscall.SIGSTOP)
+			pass(t, rand.N(1500*time.Millisecond))
+			r.signal(syscall.SIGCONT)
+		},
+		"Redis is killed": func() {
+			s.redis.Kill()
+			shortly()
+			s.redis.Start()
+		},
+		"Redis stands still": func() {
+			s.redis.Pause()
+			pass(t, rand.N(1500*time.Millisecond))
+			s.redis.Resume()
+		},
+		"PostgreSQL is killed": func() {
+			database.Kill()
+			shortly()
+			database.Start()
+		},
+		"PostgreSQL stands still": func() {
+			database.Pause()
+			shortly()
+			database.Resume()
+		},
+		"the link to the broker breaks": link.Reset,
+	}
+	counts := map[string]int{}
+	rounds := fromEnv(t, "PATHTEST_STORMS", 3)
+	for range rounds {
+		for name, fault := range faults { // in random order
+			shortly()
+			fault()
+			counts[name]++
+		}
+		s.awaitRows(1)
+	}
+	sent := l.finish()
+	s.verify(sent)
+	for _, r := range routers {
+		r.terminate()
+	}
+	t.Logf("faults: %v", counts)
+}
