@@ -102,6 +102,16 @@ func (gr *grouper) add(d *Delivery) {
 	gr.parts[t.part].Frame.Append(d.Topic, d.Payload, d.Received)
 }
 
+// subscriptions are the mux's filters as MQTT writes them.
+func (gr *grouper) subscriptions() []string {
+	filters := gr.mux.Filters()
+	names := make([]string, len(filters))
+	for i, f := range filters {
+		names[i] = f.Subscription()
+	}
+	return names
+}
+
 // target looks the topic up; the cache saves the walk over the filters.
 func (gr *grouper) target(topic []byte) target {
 	t, ok := gr.targets[string(topic)]
@@ -123,10 +133,12 @@ func (gr *grouper) target(topic []byte) target {
 }
 
 // subscribed tells whether this copy is the one for the filter that the mux
-// chose. A broker without subscription identifiers sends one copy.
+// chose. A broker without subscription identifiers sends one copy. What waited
+// in the broker while the configuration changed may bear an identifier of the
+// old one (0): it is the only copy, so it counts.
 func subscribed(ids []uint32, filter uint32) bool {
 	for _, id := range ids {
-		if id == filter {
+		if id == filter || id == 0 {
 			return true
 		}
 	}

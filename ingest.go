@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,6 @@ type ingest struct {
 	appended func(*Group, Receipt)
 	log      *slog.Logger
 	retry    backoff
-	first    bool // the store never leased this session before this process, and none was opened
 	leading  atomic.Bool
 	fault    atomic.Pointer[error] // why neither leading nor standing by; nil: no fault
 }
@@ -84,7 +84,6 @@ func (in *ingest) lead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.first = in.first || lease.First
 	ctx, stop := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { in.keep(ctx, lease, stop) })
@@ -128,7 +127,7 @@ func (in *ingest) unlease(ctx context.Context, l Lease) {
 }
 
 func (in *ingest) serve(ctx context.Context, l Lease) error {
-	s, err := in.source.Open(ctx)
+	s, err := in.open(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -139,7 +138,9 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 		}
 		l.Delivered = nil
 	}
-	in.first = false
+	if err := in.subscribed(ctx, l, in.groups.subscriptions()); err != nil {
+		return err
+	}
 	in.groups.begin(l, 2*s.ReceiveMaximum())
 	in.log.Info("reading the broker", "resumed", s.Resumed())
 	in.config.Observer.Event(EventLeading)
@@ -152,23 +153,69 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 	return in.pump(ctx, s)
 }
 
+// open opens a session. Where the configuration changed, the store knows the old
+// and the new filters before the broker knows the new ones, so that none stays
+// subscribed for ever, whenever this process dies.
+func (in *ingest) open(ctx context.Context, l Lease) (Session, error) {
+	want := in.groups.subscriptions()
+	obsolete := without(l.Filters, want)
+	if l.Filters != nil && len(without(want, l.Filters)) > 0 {
+		if err := in.subscribed(ctx, l, append(obsolete, want...)); err != nil {
+			return nil, err
+		}
+	}
+	if len(obsolete) > 0 {
+		in.log.Info("unsubscribing from what no route wants any more", "filters", obsolete)
+	}
+	return in.source.Open(ctx, obsolete)
+}
+
+// without returns the elements of a that are not in b.
+func without(a, b []string) []string {
+	var rest []string
+	for _, s := range a {
+		if !slices.Contains(b, s) {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}
+
+// subscribed records the broker's subscriptions if they are not those that the
+// lease found.
+func (in *ingest) subscribed(ctx context.Context, l Lease, filters []string) error {
+	if slices.Equal(l.Filters, filters) {
+		return nil
+	}
+	return in.insist(ctx, "subscriptions not recorded", func(ctx context.Context) error {
+		return in.queue.Subscribe(ctx, l, filters)
+	})
+}
+
 // fresh deals with a broker that does not know the session: what it may send
-// again now has nothing to do with what was recorded. It repeats Forget until
-// that succeeds: at the next connection the broker would know the session again.
+// again now has nothing to do with what was recorded. It insists on Forget,
+// because at the next connection the broker would know the session again.
 func (in *ingest) fresh(ctx context.Context, l Lease) error {
-	if !in.first {
+	if l.Filters != nil {
 		in.log.Error("the broker had lost the session: messages that it held are gone")
 		in.config.Observer.Event(EventSessionLost)
 	}
+	return in.insist(ctx, "redelivery record not cleared", func(ctx context.Context) error {
+		return in.queue.Forget(ctx, l)
+	})
+}
+
+// insist repeats a call of the queue until it succeeds, is fenced, or ctx ends.
+func (in *ingest) insist(ctx context.Context, failure string, do func(context.Context) error) error {
 	retry := backoff{min: in.config.RetryMin, max: in.config.RetryMax}
 	for {
 		call, cancel := context.WithTimeout(ctx, in.config.CallTimeout)
-		err := in.queue.Forget(call, l)
+		err := do(call)
 		cancel()
 		if err == nil || errors.Is(err, ErrFenced) || ctx.Err() != nil {
 			return err
 		}
-		in.log.Debug("redelivery record not cleared", "err", err)
+		in.log.Debug(failure, "err", err)
 		wait(ctx, retry.next())
 	}
 }

@@ -31,7 +31,8 @@ type Delivery struct {
 	// brought the message.
 	Received int64
 	// Subscriptions are the subscription identifiers that the broker attached:
-	// 1 + the index of the filter in Mux.Filters. Empty when it sent none.
+	// 1 + the index of the filter in Mux.Filters, or 0 for a subscription of an
+	// earlier configuration. Empty when it sent none.
 	Subscriptions []uint32
 	// PacketID is 0 for QoS 0.
 	PacketID uint16

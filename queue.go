@@ -24,8 +24,8 @@ import (
 //
 // Sealed batches of a queue are claimed in the order in which they were sealed.
 // At most Concurrency batches of a queue are claimed or in retry at any time;
-// those come before sealed ones. While a queue is halted only its oldest batch
-// in retry is claimed.
+// those come before sealed ones. While a queue is halted only the oldest of them
+// is claimed, when it is due.
 //
 // All methods are safe for concurrent use. An error that is none of the named
 // ones is transient and its outcome unknown: the same call may be repeated, and
@@ -45,6 +45,9 @@ type Queue interface {
 	Unlease(ctx context.Context, l Lease) error
 	// Forget clears the session's redelivery record. ErrFenced as for Append.
 	Forget(ctx context.Context, l Lease) error
+	// Subscribe records what the broker's session is subscribed to, for
+	// Lease.Filters from the next lease on. ErrFenced as for Append.
+	Subscribe(ctx context.Context, l Lease, filters []string) error
 
 	// Append stores a group and returns once it is durable. It pushes every
 	// part to the open batch of its queue, sealing exactly at the policy's Max
@@ -52,9 +55,11 @@ type Queue interface {
 	// batches), adds the counts to the accounts, stores the dead letters in
 	// QueueDead and appends the redelivery record, all or nothing.
 	//
-	// ErrFenced when the token is not the current one. A repeat of the last
-	// group number returns the first receipt with Repeated set and stores
-	// nothing. ErrFull when the store refuses for lack of memory; then nothing
+	// ErrFenced when the token is not the current one; an expired lease that
+	// nobody took still appends. A repeat of the last group number returns the
+	// first receipt with Repeated set and stores nothing; a gap in the numbers is
+	// an error of its own. A dead letter above the quota of its device is treated
+	// as in Complete. ErrFull when the store refuses for lack of memory; then nothing
 	// was stored.
 	Append(ctx context.Context, g *Group) (Receipt, error)
 
@@ -76,7 +81,8 @@ type Queue interface {
 	Complete(ctx context.Context, c *Claim, o Outcome) error
 	// Release puts the batch into retry. ErrLost when the claim has ended.
 	Release(ctx context.Context, c *Claim, r Retry) error
-	// Resume makes every batch of the queue that is in retry claimable now.
+	// Resume makes every batch of the queue that is in retry claimable now. It
+	// does not end a halt: the success of a batch does.
 	Resume(ctx context.Context, queue string) error
 
 	// Status reports a queue: account, depth, age. An unknown name gives the
@@ -105,8 +111,9 @@ type Lease struct {
 	Session string
 	// Token is a counter plus random bits, compared for equality only.
 	Token string
-	// First: this store has never leased the session before.
-	First bool
+	// Filters are what Subscribe recorded last, nil when it was never called: the
+	// broker has had no session yet.
+	Filters []string
 	// Delivered is the session's redelivery record, oldest first.
 	Delivered []Delivered
 }

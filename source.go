@@ -4,9 +4,11 @@ import "context"
 
 // Source opens sessions with a broker. Package mqtt has the implementation.
 type Source interface {
-	// Open connects and subscribes to the filters of the router's mux. It
-	// returns once the broker has confirmed both; ctx bounds it.
-	Open(ctx context.Context) (Session, error)
+	// Open connects, subscribes to the filters of the router's mux, then
+	// unsubscribes from obsolete ones, which an earlier configuration left in the
+	// broker's session (as Filter.Subscription writes them). It returns once the
+	// broker has confirmed all of it; ctx bounds it.
+	Open(ctx context.Context, obsolete []string) (Session, error)
 }
 
 // Session is one connection to a broker. Receive and Ack are called from one

@@ -9,9 +9,9 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-// handshake connects and subscribes. It runs before the session's goroutines.
+// handshake connects, subscribes and unsubscribes. It runs before the session's goroutines.
 // Messages that come before the last SUBACK are kept.
-func (s *session) handshake() error {
+func (s *session) handshake(obsolete []string) error {
 	var b bytes.Buffer
 	if _, err := connectPacket(s.config).WriteTo(&b); err != nil {
 		return err
@@ -36,7 +36,10 @@ func (s *session) handshake() error {
 	if err := s.adopt(ack); err != nil {
 		return err
 	}
-	return s.subscribe(ack.Properties.MaximumPacketSize)
+	if err := s.subscribe(ack.Properties.MaximumPacketSize); err != nil {
+		return err
+	}
+	return s.unsubscribe(obsolete)
 }
 
 // connectPacket builds CONNECT. It carries no Maximum Packet Size, because a
@@ -132,6 +135,55 @@ func (s *session) subscribe(limit *uint32) error {
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// unsubscribe ends subscriptions that the broker's session has from an earlier
+// configuration. It comes after subscribe: the other way round a message
+// published in between would reach nobody.
+func (s *session) unsubscribe(obsolete []string) error {
+	if len(obsolete) == 0 {
+		return nil
+	}
+	var b bytes.Buffer
+	p := &packets.Unsubscribe{PacketID: uint16(len(s.config.Filters) + 1), Topics: obsolete, Properties: &packets.Properties{}}
+	if _, err := p.WriteTo(&b); err != nil {
+		return err
+	}
+	if err := s.write(b.Bytes(), writeTimeout); err != nil {
+		return err
+	}
+	for ended := false; !ended; {
+		_, _, err := s.receive(func(p packet) error {
+			if p.header>>4 != packets.UNSUBACK {
+				return s.control(p)
+			}
+			ended = true
+			return unsubscribed(p, obsolete)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsubscribed checks the UNSUBACK. That there was no such subscription (0x11)
+// is as good.
+func unsubscribed(p packet, obsolete []string) error {
+	ack, err := decode[*packets.Unsuback](p)
+	if err != nil {
+		return err
+	}
+	if len(ack.Reasons) != len(obsolete) {
+		return violation("UNSUBACK that does not answer every filter [MQTT-3.11.3-1]")
+	}
+	for i, code := range ack.Reasons {
+		if code >= 0x80 {
+			return fmt.Errorf("unsubscribe from %q: %w", obsolete[i],
+				&ReasonError{Packet: "UNSUBACK", Code: code, Reason: ack.Properties.ReasonString})
 		}
 	}
 	return nil

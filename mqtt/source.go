@@ -90,11 +90,11 @@ func (s *Source) Stats() Stats {
 	}
 }
 
-// Open connects, resumes or creates the session and subscribes to the filters,
-// each confirmed at QoS 1. It tries once; ctx and Config.ConnectTimeout bound
+// Open connects, resumes or creates the session, subscribes to the filters, each
+// confirmed at QoS 1, and unsubscribes from obsolete ones. It tries once; ctx and Config.ConnectTimeout bound
 // it, not the life of the session. A refusal of the broker is a *ReasonError.
 // The caller must Close the session also after it has failed.
-func (s *Source) Open(ctx context.Context) (sluice.Session, error) {
+func (s *Source) Open(ctx context.Context, obsolete []string) (sluice.Session, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (s *Source) Open(ctx context.Context) (sluice.Session, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.config.ConnectTimeout,
 		fmt.Errorf("no answer within %v", s.config.ConnectTimeout))
 	defer cancel()
-	session, err := s.open(ctx)
+	session, err := s.open(ctx, obsolete)
 	if err != nil {
 		if ctx.Err() != nil { // the deadline closed the connection under it
 			err = fmt.Errorf("%w (%v)", context.Cause(ctx), err)
@@ -117,14 +117,14 @@ func (s *Source) Open(ctx context.Context) (sluice.Session, error) {
 	return session, nil
 }
 
-func (s *Source) open(ctx context.Context) (*session, error) {
+func (s *Source) open(ctx context.Context, obsolete []string) (*session, error) {
 	conn, err := dial(ctx, s.config)
 	if err != nil {
 		return nil, err
 	}
 	session := newSession(s.config, conn, &s.counters)
 	stop := context.AfterFunc(ctx, conn.closeNow)
-	err = session.handshake()
+	err = session.handshake(obsolete)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}

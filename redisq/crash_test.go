@@ -154,7 +154,7 @@ func TestRedisWiped_OldRightsAreVoid(t *testing.T) {
 		t.Errorf("got %+v, want an empty queue", st)
 	}
 	again := newSession(t, q)
-	if !again.lease.First || again.lease.Token == s.lease.Token {
+	if again.lease.Filters != nil || again.lease.Token == s.lease.Token {
 		t.Errorf("got lease %+v, want the first of a new store", again.lease)
 	}
 	again.append(again.group(bySize(2, sluice.Never), numbered(0, 2, 10)...))

@@ -7,7 +7,7 @@ package redisq
 //
 //	store            hash    bytes (record bytes queued), tokens (leases given)
 //	session:<name>   hash    lease: token, holder, expires; number and receipt
-//	                         of the last group
+//	                         of the last group; filters of the broker's session
 //	record:<name>    string  redelivery record, 10 bytes per delivery
 //	state:<queue>    hash    open batch: open_count, open_bytes, open_size,
 //	                         open_first; seals; halted, halted_since;

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"time"
 
 	"sluice"
@@ -21,9 +22,22 @@ func (q *Queue) Lease(ctx context.Context, session, holder string, ttl time.Dura
 		return sluice.Lease{}, sluice.ErrHeld
 	}
 	r := reader{reply: reply}
-	l := sluice.Lease{Session: session, Token: r.text(), First: r.number() == 1}
+	l := sluice.Lease{Session: session, Token: r.text()}
 	l.Delivered = r.delivered(r.text())
+	if packed := r.text(); packed != "" {
+		r.note(json.Unmarshal([]byte(packed), &l.Filters))
+	}
 	return l, r.fault("lease")
+}
+
+// Subscribe implements sluice.Queue.
+func (q *Queue) Subscribe(ctx context.Context, l sluice.Lease, filters []string) error {
+	packed, err := json.Marshal(append([]string{}, filters...)) // [] for none, never null
+	if err != nil {
+		return err
+	}
+	ok, err := q.flag(ctx, q.scripts.subscribe, []string{q.keys.session(l.Session)}, []string{l.Token, string(packed)})
+	return unless(ok, err, sluice.ErrFenced)
 }
 
 // Renew implements sluice.Queue.

@@ -16,7 +16,7 @@ var sources embed.FS
 // does not know it yet (NOSCRIPT: restarted, SCRIPT FLUSH) gets its text.
 type scripts struct {
 	append, seal, claim, extend, complete, release, resume, status script
-	lease, renew, unlease, forget                                  script
+	lease, renew, unlease, forget, subscribe                       script
 }
 
 type script struct {
@@ -26,18 +26,19 @@ type script struct {
 
 func loadScripts() scripts {
 	return scripts{
-		append:   load("append", "clock", "open", "dead"),
-		seal:     load("seal", "clock", "open"),
-		claim:    load("claim", "clock", "taken"),
-		extend:   load("extend", "clock", "taken"),
-		complete: load("complete", "clock", "open", "taken", "dead"),
-		release:  load("release", "clock", "taken"),
-		resume:   load("resume", "clock", "taken"),
-		status:   load("status", "clock"),
-		lease:    load("lease", "clock"),
-		renew:    load("renew", "clock"),
-		unlease:  load("unlease"),
-		forget:   load("forget"),
+		append:    load("append", "clock", "open", "dead"),
+		seal:      load("seal", "clock", "open"),
+		claim:     load("claim", "clock", "taken"),
+		extend:    load("extend", "clock", "taken"),
+		complete:  load("complete", "clock", "open", "taken", "dead"),
+		release:   load("release", "clock", "taken"),
+		resume:    load("resume", "clock", "taken"),
+		status:    load("status", "clock"),
+		lease:     load("lease", "clock"),
+		renew:     load("renew", "clock"),
+		unlease:   load("unlease"),
+		forget:    load("forget"),
+		subscribe: load("subscribe"),
 	}
 }
 

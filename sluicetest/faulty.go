@@ -151,6 +151,11 @@ func (f *FaultyQueue) Forget(ctx context.Context, l sluice.Lease) error {
 	return f.run(ctx, "Forget", func() error { return f.queue.Forget(ctx, l) })
 }
 
+// Subscribe implements sluice.Queue.
+func (f *FaultyQueue) Subscribe(ctx context.Context, l sluice.Lease, filters []string) error {
+	return f.run(ctx, "Subscribe", func() error { return f.queue.Subscribe(ctx, l, filters) })
+}
+
 // Append implements sluice.Queue.
 func (f *FaultyQueue) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, error) {
 	return do(ctx, f, "Append", func() (sluice.Receipt, error) { return f.queue.Append(ctx, g) })

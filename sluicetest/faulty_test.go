@@ -24,7 +24,7 @@ func TestFaulty_Fates(t *testing.T) {
 		}
 	}
 	l, err := q.Lease(ctx, "s", "a", time.Hour)
-	if err != nil || !l.First {
+	if err != nil || l.Filters != nil {
 		t.Fatalf("got %+v, %v; a refused call must have no effect", l, err)
 	}
 	q.Fail("Unlease", sluicetest.Lose, mine, 1)

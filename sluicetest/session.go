@@ -13,6 +13,7 @@ import (
 // session is one stream of appends. It outlives its leases.
 type session struct {
 	leases  int // how many there have been
+	filters []string
 	holder  string
 	token   string // "" when given up
 	until   time.Time
@@ -50,7 +51,7 @@ func (q *Queue) Lease(ctx context.Context, name, holder string, ttl time.Duratio
 	s.holder, s.until = holder, now.Add(ttl)
 	s.token = fmt.Sprintf("%d-%s", s.leases, rand.Text())
 	s.number, s.receipt = 0, sluice.Receipt{}
-	return sluice.Lease{Session: name, Token: s.token, First: s.leases == 1, Delivered: slices.Clone(s.delivered)}, nil
+	return sluice.Lease{Session: name, Token: s.token, Filters: slices.Clone(s.filters), Delivered: slices.Clone(s.delivered)}, nil
 }
 
 // Renew implements sluice.Queue.
@@ -70,6 +71,11 @@ func (q *Queue) Unlease(ctx context.Context, l sluice.Lease) error {
 // Forget implements sluice.Queue.
 func (q *Queue) Forget(ctx context.Context, l sluice.Lease) error {
 	return q.withLease(ctx, l, func(s *session) { s.delivered = nil })
+}
+
+// Subscribe implements sluice.Queue.
+func (q *Queue) Subscribe(ctx context.Context, l sluice.Lease, filters []string) error {
+	return q.withLease(ctx, l, func(s *session) { s.filters = append([]string{}, filters...) })
 }
 
 func (q *Queue) withLease(ctx context.Context, l sluice.Lease, step func(*session)) error {

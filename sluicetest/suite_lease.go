@@ -1,26 +1,34 @@
 package sluicetest
 
 import (
+	"slices"
 	"time"
 
 	"sluice"
 )
 
 var leaseTests = []queueTest{
-	{name: "Lease_OfNewSession_IsFirst", run: func(r *rig) {
+	{name: "Lease_KnowsTheFiltersOfItsSession", run: func(r *rig) {
 		l, err := r.q.Lease(r.ctx, "s", "a", long)
 		r.ok(err)
-		if !l.First || l.Session != "s" || l.Token == "" || len(l.Delivered) != 0 {
+		if l.Filters != nil || l.Session != "s" || l.Token == "" || len(l.Delivered) != 0 {
 			r.Fatalf("got %+v, want the first lease of session s", l)
 		}
 		r.lease = l
 		r.append(part(door, by(10, sluice.Never), "m"))
-		again, err := r.q.Lease(r.ctx, "s", "a", long)
-		r.ok(err)
+		for _, filters := range [][]string{{"a/+", "b"}, {"b"}, {}} {
+			r.ok(r.q.Subscribe(r.ctx, r.lease, filters))
+			again, err := r.q.Lease(r.ctx, "s", "a", long)
+			r.ok(err)
+			if again.Filters == nil || !slices.Equal(again.Filters, filters) {
+				r.Fatalf("Filters: got %q, want %q", again.Filters, filters)
+			}
+			r.lease, r.number = again, 0
+		}
 		other, err := r.q.Lease(r.ctx, "other", "a", long)
 		r.ok(err)
-		if again.First || !other.First {
-			r.Fatalf("First: got %v for a session that had appended, %v for a new one", again.First, other.First)
+		if other.Filters != nil {
+			r.Fatalf("Filters: got %q for a session that never subscribed", other.Filters)
 		}
 	}},
 	{name: "Lease_HeldByAnother_IsRefused", run: func(r *rig) {
@@ -164,6 +172,7 @@ func (r *rig) fenced(l sluice.Lease) {
 	}
 	r.is("Renew", r.q.Renew(r.ctx, l, long), sluice.ErrFenced)
 	r.is("Forget", r.q.Forget(r.ctx, l), sluice.ErrFenced)
+	r.is("Subscribe", r.q.Subscribe(r.ctx, l, nil), sluice.ErrFenced)
 	r.ok(r.q.Unlease(r.ctx, l))
 	_, err := r.q.Lease(r.ctx, l.Session, "third", long)
 	r.is("Lease after a stranger's Unlease", err, sluice.ErrHeld)

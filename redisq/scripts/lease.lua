@@ -6,15 +6,15 @@
 --
 -- KEYS  1 session, 2 redelivery record, 3 store
 -- ARGV  1 holder, 2 ttl in microseconds, 3 random bits
--- Returns {token, first (1 or 0), record} or {} when another holder has it
+-- Returns {token, record, filters (as subscribe.lua stored them, '' for never)}
+--       or {} when another holder has it
 
 local now = clock()
-local s = redis.call('HMGET', KEYS[1], 'token', 'holder', 'expires')
+local s = redis.call('HMGET', KEYS[1], 'token', 'holder', 'expires', 'filters')
 if s[1] and s[2] ~= ARGV[1] and tonumber(s[3]) > now then
   return {}
 end
-local first = 1 - redis.call('EXISTS', KEYS[1])
 local token = string.format('%d-%s', redis.call('HINCRBY', KEYS[3], 'tokens', 1), ARGV[3])
 redis.call('HSET', KEYS[1], 'token', token, 'holder', ARGV[1], 'expires', now + tonumber(ARGV[2]), 'number', 0)
 redis.call('HDEL', KEYS[1], 'receipt')
-return {token, first, redis.call('GET', KEYS[2]) or ''}
+return {token, redis.call('GET', KEYS[2]) or '', s[4] or ''}
