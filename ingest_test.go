@@ -450,3 +450,36 @@ func TestIngest_SortsOutWhatIsNotStored(t *testing.T) {
 		}
 	})
 }
+
+func TestIngest_ChangedConfigurationUnsubscribesAndKeepsWhatWaited(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		old := sluice.NewMux()
+		old.Handle("t", sluice.Policy{}, newScript(nil))
+		old.Handle("gone/+", sluice.Policy{}, newScript(nil))
+		s := newSite(t, old, sluicetest.BrokerConfig{})
+		_, stop := s.start()
+		s.advance(time.Second)
+		stop()
+
+		s.mux = sluice.NewMux()
+		s.mux.Handle("{any}", sluice.Policy{}, newScript(nil))
+		// What the broker kept for the old filter, and a new message.
+		s.broker.Send(
+			sluicetest.Publish{Topic: "t", Payload: []byte("waited"), QoS: 1, Subscriptions: []uint32{0}},
+			sluicetest.Publish{Topic: "t", Payload: []byte("new"), QoS: 1, Subscriptions: []uint32{1}})
+		s.queue.Fail("Subscribe", sluicetest.Refuse, errDown, 3)
+		_, stop = s.start()
+		s.advance(time.Minute)
+		if diff := cmp.Diff([]string{"gone/+", "t"}, slices.Sorted(slices.Values(s.broker.Obsolete()))); diff != "" {
+			t.Errorf("unsubscribed (-want +got):\n%s", diff)
+		}
+		s.stored("{any}", 2, 2)
+		stop()
+
+		s.start()
+		s.advance(time.Minute)
+		if got := s.broker.Obsolete(); len(got) != 0 {
+			t.Errorf("unsubscribed %q again", got)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,8 @@ type lane struct {
 	// opened has room for one, the newest: an older one says nothing more.
 	opened chan PartReceipt
 	halted atomic.Bool
+	// dead is the lane of QueueDead, nil when nobody works on it.
+	dead *lane
 }
 
 func newLane(queue Queue, route *Route, h Handler, c Config) *lane {
@@ -47,8 +50,7 @@ func (l *lane) signal() {
 	}
 }
 
-// appended tells the lane what an append left open and sealed. Only ingest
-// calls it.
+// appended tells the lane what an append left open and sealed.
 func (l *lane) appended(p PartReceipt) {
 	if p.Sealed > 0 {
 		l.signal()
@@ -57,8 +59,14 @@ func (l *lane) appended(p PartReceipt) {
 	case <-l.opened:
 	default:
 	}
-	l.opened <- p
+	select { // another append may have been faster: as new
+	case l.opened <- p:
+	default:
+	}
 }
+
+// look has the sealer ask the store how old the open batch is.
+func (l *lane) look() { l.appended(PartReceipt{Open: math.MaxInt, Age: math.MaxInt64}) }
 
 // run works until ctx ends; handlers is the context of the handlers, which
 // outlives it by the grace of shutdown.
@@ -230,6 +238,9 @@ func (l *lane) settle(ctx context.Context, c *Claim, result error, took time.Dur
 	}
 	if len(outcome.Dead) > 0 {
 		l.log.Debug("dead letters", "batch", c.Batch.ID, "count", len(outcome.Dead), "reason", outcome.Dead[0].Reason)
+		if l.dead != nil {
+			l.dead.look()
+		}
 	}
 	l.config.Observer.Handled(l.route.Queue(), len(c.Batch.Messages), outcome, took)
 }

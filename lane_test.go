@@ -563,3 +563,19 @@ func TestLane_DeadLetterOfADeadLetterIsADrop(t *testing.T) {
 		}
 	})
 }
+
+// A batch that leaves dead letters wakes their lane: they wait for the dead
+// letters' own timeout, not for the sweep.
+func TestLane_DeadLettersOfABatchAreHandledInTime(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		dead := newScript(nil)
+		s := newSite(t, oneRoute(sluice.Policy{Max: 5}, results(sluice.Permanent(errDown))), sluicetest.BrokerConfig{})
+		s.start(func(c *sluice.Config) { c.Dead = dead; c.Sweep = time.Hour })
+		s.advance(time.Minute)
+		s.publish("t", 5)
+		s.advance(sluice.DeadPolicy().Timeout + 100*time.Millisecond)
+		if calls := dead.log(); len(calls) != 1 || calls[0].n != 5 {
+			t.Errorf("calls of the dead letters' handler: got %+v, want one with 5", calls)
+		}
+	})
+}

@@ -88,7 +88,11 @@ func NewRouter(queue Queue, mux *Mux, config Config) *Router {
 	}
 	if c.Dead != nil {
 		dead := &Route{Topics: []string{QueueDead}, Policy: DeadPolicy(), Concurrency: 1}
-		r.lanes[QueueDead] = newLane(queue, dead, c.Dead, c)
+		letters := newLane(queue, dead, c.Dead, c)
+		for _, l := range r.lanes {
+			l.dead = letters
+		}
+		r.lanes[QueueDead] = letters
 	}
 	if c.Source != nil {
 		r.ingest = newIngest(queue, mux, c, holderName(), r.appended)

@@ -44,17 +44,18 @@ type BrokerConfig struct {
 type Broker struct {
 	config BrokerConfig
 
-	mu      sync.Mutex
-	known   bool // there is a session
-	conn    *connection
-	queued  []Publish // not yet sent to conn, in order
-	flight  []Publish // QoS 1, sent to conn and not acknowledged, in order
-	lastID  int
-	refusal error
-	failing int // calls of Ack
-	opens   int
-	acked   []Publish
-	err     error
+	mu       sync.Mutex
+	known    bool // there is a session
+	conn     *connection
+	queued   []Publish // not yet sent to conn, in order
+	flight   []Publish // QoS 1, sent to conn and not acknowledged, in order
+	lastID   int
+	refusal  error
+	failing  int // calls of Ack
+	opens    int
+	obsolete []string // of the last Open
+	acked    []Publish
+	err      error
 }
 
 var _ sluice.Source = (*Broker)(nil)
@@ -148,6 +149,13 @@ func (b *Broker) Opens() int {
 	return b.opens
 }
 
+// Obsolete returns the filters that the last Open was to unsubscribe from.
+func (b *Broker) Obsolete() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.obsolete)
+}
+
 // Connected tells whether a connection is open.
 func (b *Broker) Connected() bool {
 	b.mu.Lock()
@@ -191,6 +199,7 @@ func (b *Broker) Open(ctx context.Context, obsolete []string) (sluice.Session, e
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.opens++
+	b.obsolete = obsolete
 	if err := errors.Join(ctx.Err(), b.refusal); err != nil {
 		return nil, err
 	}
