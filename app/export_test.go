@@ -1,0 +1,4 @@
+package app
+
+// ListenAdmin is listenAdmin for the tests.
+var ListenAdmin = listenAdmin
