@@ -95,14 +95,13 @@ func reserved(subscription string) string {
 func (l *loader) checkSink(r *Route, path string, own bool) {
 	at := path + ".sink"
 	switch {
-	case !l.checkSinks || l.broken(at) || l.broken(path+".topic"):
+	case !l.checkSinks || l.broken(at):
 	case own && r.Sink != "":
 		l.fault(at, "the program handles this topic itself; remove the sink")
-	case own:
-	case r.Sink == "":
-		l.fault(at, "missing; %s", suggest("", l.sinks))
-	case !slices.Contains(l.sinks, r.Sink):
+	case r.Sink != "" && !slices.Contains(l.sinks, r.Sink):
 		l.fault(at, "unknown sink %s; %s", quote(r.Sink), suggest(r.Sink, l.sinks))
+	case r.Sink == "" && !own && !l.broken(path+".topic"): // who handles a faulty topic is not known
+		l.fault(at, "missing; %s", suggest("", l.sinks))
 	}
 }
 
