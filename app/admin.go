@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -31,16 +33,13 @@ type Status struct {
 
 // Faults lists what an operator should look at; empty when all is well.
 func (s Status) Faults() []string {
-	var faults []string
-	for name, result := range s.Checks {
-		if result != "ok" {
+	faults := []string{}
+	for _, name := range slices.Sorted(maps.Keys(s.Checks)) {
+		if result := s.Checks[name]; result != "ok" {
 			faults = append(faults, name+": "+result)
 		}
 	}
 	for _, q := range s.Queues {
-		if q.Halted != "" {
-			faults = append(faults, fmt.Sprintf("route %s is halted: %s", q.Queue, q.Halted))
-		}
 		if b := q.Balance(); b != 0 {
 			faults = append(faults, fmt.Sprintf("the account of %s is off by %d messages", q.Queue, b))
 		}

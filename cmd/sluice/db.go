@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
@@ -28,10 +30,10 @@ func (c *cli) dbMigrate() *cobra.Command {
 			}
 			return c.print(cmd, map[string]int64{"from": from, "to": to}, func(t *table) {
 				if from == to {
-					t.row("the schema is current, version", to)
+					t.row(fmt.Sprintf("the schema is current, version %d", to))
 					return
 				}
-				t.row("migrated from version", from, "to", to)
+				t.row(fmt.Sprintf("migrated from version %d to %d", from, to))
 			})
 		},
 	}

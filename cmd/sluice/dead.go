@@ -184,7 +184,7 @@ func (c *cli) deadReplay() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("after %d: %w", n, err)
 				}
-				return c.print(cmd, app.ReplayResult{Replayed: n}, func(t *table) { t.row("queued again:", n) })
+				return c.print(cmd, app.ReplayResult{Replayed: n}, func(t *table) { t.row(fmt.Sprintf("queued again: %d", n)) })
 			}, "admin")
 		},
 	}
@@ -226,7 +226,7 @@ func (c *cli) deadDrop() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("after %d: %w", n, err)
 				}
-				return c.print(cmd, map[string]int64{"dropped": n}, func(t *table) { t.row("dropped:", n) })
+				return c.print(cmd, map[string]int64{"dropped": n}, func(t *table) { t.row(fmt.Sprintf("dropped: %d", n)) })
 			})
 		},
 	}

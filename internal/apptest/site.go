@@ -107,15 +107,17 @@ func (s *Site) Migrate(t testing.TB) {
 	must(t, err)
 }
 
-// Publish sends a message with QoS 1 and returns when the broker has it. The
-// broker must have a subscriber.
+// Publish sends a message with QoS 1 and returns when the broker has it for a
+// subscriber; it waits until there is one.
 func (s *Site) Publish(t testing.TB, topic string, payload []byte) {
 	t.Helper()
-	receipt, err := s.publisher.Publish(t.Context(), topic, payload, 1)
-	must(t, err)
-	if receipt.NoSubscribers {
-		t.Fatalf("publish to %s: nobody has subscribed", topic)
-	}
+	testenv.Eventually(t, within, func() error {
+		receipt, err := s.publisher.Publish(t.Context(), topic, payload, 1)
+		if receipt.NoSubscribers {
+			err = fmt.Errorf("publish to %s: nobody has subscribed", topic)
+		}
+		return err
+	})
 }
 
 // Exec runs SQL in the site's database.
