@@ -58,6 +58,7 @@ func (gr *grouper) begin(l Lease, remember int) {
 func (gr *grouper) build(ds []Delivery) *Group {
 	g := &gr.group
 	g.Number++
+	g.Age = age(ds)
 	g.Dead, g.Drops, g.Delivered, g.Parts = g.Dead[:0], g.Drops[:0], g.Delivered[:0], g.Parts[:0]
 	for i := range gr.parts {
 		gr.parts[i].Frame.Reset()
@@ -71,6 +72,14 @@ func (gr *grouper) build(ds []Delivery) *Group {
 		}
 	}
 	return g
+}
+
+// age is how long ago the first message was received, 0 where clocks jumped.
+func age(ds []Delivery) time.Duration {
+	if len(ds) == 0 {
+		return 0
+	}
+	return max(time.Since(time.UnixMicro(ds[0].Received)), 0)
 }
 
 func (gr *grouper) add(d *Delivery) {

@@ -131,6 +131,10 @@ type Group struct {
 	Lease Lease
 	// Number counts the groups of a token from 1, without gaps.
 	Number uint64
+	// Age is how long before the append the group's first message was received:
+	// an open batch that the group begins is that old already, so that a message
+	// waits no longer for its batch because it waited for its group.
+	Age time.Duration
 	// Parts has at most one part per queue.
 	Parts []Part
 	// Dead are messages refused at the door; each counts as received and dead

@@ -51,8 +51,8 @@ type Config struct {
 	// Dead limits what is kept of messages that can never be handled.
 	Dead Dead `key:"dead"`
 	// Gather is how long the router waits for more messages before it stores a
-	// small group. 0 to 1 s, default 5 ms.
-	Gather time.Duration `key:"gather" default:"5ms" min:"0s" max:"1s"`
+	// small group. 0 to 1 s, default 30 ms.
+	Gather time.Duration `key:"gather" default:"30ms" min:"0s" max:"1s"`
 	// Clock is the pulse to all devices.
 	Clock Clock `key:"clock"`
 	// Device is the simulated fleet.

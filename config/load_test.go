@@ -95,7 +95,7 @@ func TestLoad_Minimal_HasEveryDefault(t *testing.T) {
 			Topics: []string{"data/sensor", "data/sensor/{device}"}, Sink: "sensor", Concurrency: 1, MaxPayload: sluice.MaxPayload,
 		}},
 		Dead:            Dead{PerDevice: 1000, Keep: 720 * time.Hour},
-		Gather:          5 * time.Millisecond,
+		Gather:          30 * time.Millisecond,
 		Clock:           Clock{Interval: 10 * time.Second},
 		Device:          Device{Count: 20, Prefix: "device-", Delay: 30 * time.Second},
 		Admin:           "/run/sluice/admin.sock",

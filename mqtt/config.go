@@ -19,7 +19,7 @@ const (
 	DefaultReceiveMaximum = 2000
 	DefaultSessionExpiry  = 7 * 24 * time.Hour
 	DefaultKeepAlive      = 30 * time.Second
-	DefaultGather         = 5 * time.Millisecond
+	DefaultGather         = 30 * time.Millisecond
 	DefaultConnectTimeout = 10 * time.Second
 )
 

@@ -21,7 +21,7 @@ func (s *session) read() {
 			s.quit(err)
 			return
 		}
-		if !s.hold() || messages > 0 && !full && !s.gather(timer, began) {
+		if !s.hold() || messages > 0 && !full && !s.gather(timer, began, messages) {
 			return
 		}
 	}
@@ -47,13 +47,19 @@ func (s *session) hold() bool {
 	return true
 }
 
-// gather waits until Config.Gather after the last read began. False: the
-// session has ended.
-func (s *session) gather(timer *time.Timer, began time.Time) bool {
-	wait := s.config.Gather - time.Since(began)
+// enough is how many messages of a read are many: beyond it the gather pause
+// shortens in proportion, so that a fast stream is not held back.
+const enough = 150
+
+// gather waits until Config.Gather after the last read, which brought that many
+// messages, began. False: the session has ended.
+func (s *session) gather(timer *time.Timer, began time.Time, messages int) bool {
+	wait := s.config.Gather*enough/time.Duration(max(messages, enough)) - time.Since(began)
 	if wait <= 0 {
 		return true
 	}
+	s.conn.alarm.quiet()
+	defer s.conn.alarm.loud()
 	timer.Reset(wait)
 	select {
 	case <-timer.C:

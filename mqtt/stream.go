@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type stream struct {
 	net.Conn
 	raw     net.Conn // below TLS
 	records *records // nil without TLS
+	alarm   *alarm   // nil where there is none
 }
 
 // more tells whether another Read would return at once with data that has
@@ -38,7 +40,7 @@ func dial(ctx context.Context, c Config) (*stream, error) {
 		return nil, err
 	}
 	if !e.secure {
-		return &stream{Conn: raw, raw: raw}, nil
+		return &stream{Conn: raw, raw: raw, alarm: alarmOf(raw)}, nil
 	}
 	r := &records{Conn: raw, buf: bufio.NewReaderSize(raw, readBuffer)}
 	t := tls.Client(r, c.tlsConfig(e.host))
@@ -46,7 +48,14 @@ func dial(ctx context.Context, c Config) (*stream, error) {
 		raw.Close()
 		return nil, err
 	}
-	return &stream{Conn: t, raw: raw, records: r}, nil
+	return &stream{Conn: t, raw: raw, records: r, alarm: alarmOf(raw)}, nil
+}
+
+func alarmOf(c net.Conn) *alarm {
+	if s, ok := c.(syscall.Conn); ok {
+		return newAlarm(s)
+	}
+	return nil
 }
 
 // recordHeader is the length of the header of a TLS record: type, version and

@@ -106,7 +106,7 @@ func (q *Queue) group(g *sluice.Group) (keys, args []string, err error) {
 	args = append(make([]string, 0, 12+len(parts)+len(counters)+len(dead.args)+6),
 		g.Lease.Token, strconv.FormatUint(g.Number, 10), strconv.FormatInt(q.maxBytes, 10), strconv.Itoa(size),
 		strconv.Itoa(g.Remember), packDelivered(g.Delivered), q.keys.batches(), q.keys.hints(), sluice.QueueDead,
-		strconv.Itoa(len(g.Parts)), strconv.Itoa(len(counters)/3), strconv.Itoa(dead.count))
+		strconv.Itoa(len(g.Parts)), strconv.Itoa(len(counters)/3), strconv.Itoa(dead.count), micros(max(g.Age, 0)))
 	args = append(args, parts...)
 	args = append(args, counters...)
 	return a.list, q.deadArgs(args, &dead), nil

@@ -114,7 +114,9 @@ func (c Config) options() (rueidis.ClientOption, error) {
 	o.DisableRetry = true // a push whose answer was lost may have been done
 	o.DisableCache = true
 	o.ForceSingleClient = true
-	o.PipelineMultiplex = -1 // one connection
+	// Calls in flight are few and each matters: one connection per call in flight
+	// and no goroutines between call and socket.
+	o.DisableAutoPipelining = true
 	o.ReadBufferEachConn, o.WriteBufferEachConn = bufferBytes, bufferBytes
 	o.Dialer.Timeout = dialTimeout
 	o.Dialer.KeepAlive = pingAfter

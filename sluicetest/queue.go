@@ -105,7 +105,7 @@ func (q *Queue) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, er
 func (q *Queue) store(g *sluice.Group, parts [][]sluice.Message, letters []sluice.Message) (r sluice.Receipt) {
 	for i, p := range g.Parts {
 		f := q.fifo(p.Queue)
-		r.Parts = append(r.Parts, q.push(f, parts[i], p.Policy))
+		r.Parts = append(r.Parts, q.push(f, parts[i], p.Policy, g.Age))
 	}
 	for _, d := range g.Drops {
 		f := q.fifo(d.Route)
@@ -119,13 +119,13 @@ func (q *Queue) store(g *sluice.Group, parts [][]sluice.Message, letters []sluic
 	return r
 }
 
-// push appends messages to the open batch of f, seals by size and counts them as
-// received.
-func (q *Queue) push(f *fifo, ms []sluice.Message, p sluice.Policy) sluice.PartReceipt {
+// push appends messages, which are that old, to the open batch of f, seals by
+// size and counts them as received.
+func (q *Queue) push(f *fifo, ms []sluice.Message, p sluice.Policy, age time.Duration) sluice.PartReceipt {
 	now := q.now()
 	sealed := 0
 	for _, m := range ms {
-		sealed += f.push(m, p, now)
+		sealed += f.push(m, p, now.Add(-max(age, 0)))
 	}
 	if sealed > 0 {
 		q.wake(f.name)
@@ -148,7 +148,7 @@ func (q *Queue) bury(dead []sluice.DeadLetter, letters []sluice.Message) sluice.
 	if len(dead) == 0 {
 		return sluice.PartReceipt{}
 	}
-	return q.push(q.fifo(sluice.QueueDead), keep, sluice.DeadPolicy())
+	return q.push(q.fifo(sluice.QueueDead), keep, sluice.DeadPolicy(), 0)
 }
 
 func (q *Queue) withinQuota(device string) bool {

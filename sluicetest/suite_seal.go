@@ -48,6 +48,25 @@ var sealTests = []queueTest{
 			r.Fatalf("got age %v, want that of the newest message", s.Age)
 		}
 	}},
+	{name: "Seal_CountsFromWhenTheGroupWasReceived", run: func(r *rig) {
+		p := byAge(1, long, long)
+		g := r.group(part(door, p, "m1"))
+		g.Age = long - time.Minute
+		if receipt := r.appendGroup(g); receipt.Parts[0].Age < g.Age {
+			r.Fatalf("got age %v, want %v or more", receipt.Parts[0].Age, g.Age)
+		}
+		r.leaves(p, 1)
+		g = r.group(part(door, p, "m2"))
+		g.Age = 2 * long // does not make the batch older: its first message counts
+		r.appendGroup(g)
+		r.leaves(p, 2)
+		r.batches([]string{"m3"})
+		r.drain(door)
+		g = r.group(part(door, p, "m4"))
+		g.Age = long
+		r.appendGroup(g)
+		r.seals(p)
+	}},
 	{name: "Seal_BelowMin_WaitsForMin", run: func(r *rig) {
 		p := byAge(3, time.Millisecond, long)
 		r.append(part(door, p, "m1", "m2"))

@@ -17,7 +17,8 @@
 --       4 size in bytes of everything in the group, 5 how many deliveries to
 --       remember, 6 this group's deliveries (10 bytes each), 7 prefix of batch
 --       keys, 8 hint channel, 9 name of the dead letter queue,
---       10 number of parts, 11 of counters, 12 of dead letters,
+--       10 number of parts, 11 of counters, 12 of dead letters, 13 how long ago
+--       the first message was received, in microseconds,
 --       then 7 per part: queue, data, count, payload bytes, max, maxbytes, ids,
 --       then 3 per counter: index in KEYS of the account, field, amount,
 --       then, if there is a dead letter, what bury takes.
@@ -47,7 +48,8 @@ end
 
 local now, batches, channel = clock(), ARGV[7], ARGV[8]
 local parts, counters, letters = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
-local receipt, pushed, a = {}, 0, 13
+local received = now - tonumber(ARGV[13])
+local receipt, pushed, a = {}, 0, 14
 
 local function finish(q, name)
   save(q)
@@ -61,7 +63,7 @@ for p = 1, parts do
   local k = 1 + 3 * p
   local q = load(KEYS[k], KEYS[k + 1], KEYS[k + 2])
   local data = ARGV[a + 1]
-  push(q, now, {
+  push(q, received, {
     data = data, count = tonumber(ARGV[a + 2]), bytes = tonumber(ARGV[a + 3]),
     max = tonumber(ARGV[a + 4]), maxbytes = tonumber(ARGV[a + 5]), ids = ARGV[a + 6], batches = batches,
   })

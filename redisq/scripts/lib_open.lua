@@ -49,7 +49,7 @@ end
 -- push appends a frame of count records with that many payload bytes in all,
 -- whole while it fits, cut where a batch boundary falls inside it. max and
 -- maxbytes below 0 mean never. ids holds enough batch ids of 32 digits each.
-local function push(q, now, f)
+local function push(q, first, f)
   local max = f.max < 0 and math.huge or f.max
   local maxbytes = f.maxbytes < 0 and math.huge or f.maxbytes
   local at, count, bytes = 1, f.count, f.bytes
@@ -63,7 +63,7 @@ local function push(q, now, f)
       local whole = n == f.count -- no copy: Lua hashes every byte of a string
       redis.call('RPUSH', q.open, whole and f.data or string.sub(f.data, at, stop - 1))
       if q.count == 0 then
-        q.first = now
+        q.first = first
       end
       q.count, q.bytes, q.size = q.count + n, q.bytes + b, q.size + stop - at
     end
