@@ -104,14 +104,14 @@ func reply(w http.ResponseWriter, v any, err error) {
 
 // listenAdmin makes the socket, mode 0600. A socket file that a dead process
 // left is replaced; one that answers is an error.
-func listenAdmin(path string) (net.Listener, error) {
+func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("admin: %w (set `admin` to a path that this user may write)", err)
 	}
-	if err := removeStale(path); err != nil {
+	if err := removeStale(ctx, path); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	l, err := net.Listen("unix", path)
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w (set `admin` to a path that this user may write)", err)
 	}
@@ -123,7 +123,7 @@ func listenAdmin(path string) (net.Listener, error) {
 }
 
 // removeStale removes a socket on which nobody listens, and nothing else.
-func removeStale(path string) error {
+func removeStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -133,7 +133,7 @@ func removeStale(path string) error {
 	case info.Mode().Type() != os.ModeSocket:
 		return fmt.Errorf("%s is there and no socket; set `admin` to another path", path)
 	}
-	conn, err := net.Dial("unix", path)
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
 		conn.Close()

@@ -26,7 +26,7 @@ func socketDir(t *testing.T) string {
 func TestListenAdmin_OnlyTheOwnerMayOpenTheSocket(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(socketDir(t), "new", "admin.sock")
-	l, err := app.ListenAdmin(path)
+	l, err := app.ListenAdmin(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestListenAdmin_ReplacesTheSocketOfADeadProcess(t *testing.T) {
 	if err := dead.Close(); err != nil {
 		t.Fatal(err)
 	}
-	l, err := app.ListenAdmin(path)
+	l, err := app.ListenAdmin(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestListenAdmin_LeavesOtherFilesAlone(t *testing.T) {
 	if err := os.WriteFile(path, []byte("facility: plant-1"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if l, err := app.ListenAdmin(path); err == nil || !strings.Contains(err.Error(), "`admin`") {
+	if l, err := app.ListenAdmin(t.Context(), path); err == nil || !strings.Contains(err.Error(), "`admin`") {
 		t.Errorf("got %v, %v; want an error that names the key", l, err)
 	}
 	if text, err := os.ReadFile(path); err != nil || len(text) == 0 {

@@ -98,11 +98,11 @@ func deadSink(db Database) sluice.Handler { return postgres.NewDead(db.Pool, db.
 // serve runs the router and what observes it. The observers outlive the router,
 // so that its last state can still be seen.
 func (s *BatchRouter) serve(ctx context.Context, router *sluice.Router, o *operator, health http.Handler) error {
-	metrics, err := listenHTTP(s.config.Metrics.BatchRouter, "batch_router")
+	metrics, err := listenHTTP(ctx, s.config.Metrics.BatchRouter, "batch_router")
 	if err != nil {
 		return err
 	}
-	socket, err := listenAdmin(s.config.Admin)
+	socket, err := listenAdmin(ctx, s.config.Admin)
 	if err != nil {
 		if metrics != nil {
 			metrics.Close()

@@ -57,7 +57,7 @@ func runChecks(ctx context.Context, checks []check) (report map[string]string, r
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) //nolint:errcheck // the client is gone: nobody is left to tell
+	_ = json.NewEncoder(w).Encode(v) //nolint:errchkjson // the client is gone: nobody is left to tell
 }
 
 // serveHTTP serves on l until ctx ends, then for at most a second more.
@@ -73,7 +73,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if err := s.Shutdown(grace); err != nil {
-		s.Close()
+		_ = s.Close() // whoever still reads a page has had a second
 	}
 	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -82,11 +82,11 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 }
 
 // listenHTTP listens on address; "" means off and gives nil.
-func listenHTTP(address, what string) (net.Listener, error) {
+func listenHTTP(ctx context.Context, address, what string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("metrics.%s: %w (another process has the address; set another one or `off`)", what, err)
 	}

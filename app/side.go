@@ -10,7 +10,7 @@ import (
 
 // beside runs a service with its metrics and health pages beside it.
 func beside(ctx context.Context, address, what string, registry *prometheus.Registry, run func(context.Context) error) error {
-	l, err := listenHTTP(address, what)
+	l, err := listenHTTP(ctx, address, what)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -104,16 +106,13 @@ func (c *cli) accountCommand() *cobra.Command {
 
 // drops lists the causes, "0" without any.
 func drops(a sluice.Account) string {
-	text := ""
+	var causes []string
 	for _, cause := range slices.Sorted(maps.Keys(a.Dropped)) {
 		if n := a.Dropped[cause]; n > 0 {
-			text += fmt.Sprintf("%s:%d ", cause, n)
+			causes = append(causes, fmt.Sprintf("%s:%d", cause, n))
 		}
 	}
-	if text == "" {
-		return "0"
-	}
-	return text[:len(text)-1]
+	return cmp.Or(strings.Join(causes, " "), "0")
 }
 
 func (c *cli) routeCommand() *cobra.Command {

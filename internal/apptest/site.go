@@ -78,8 +78,10 @@ func (s *Site) Rewrite(t testing.TB) {
 	must(t, os.WriteFile(s.Path(), []byte(s.text()), 0o600))
 }
 
-// Path is where the configuration lies, Socket the admin socket.
-func (s *Site) Path() string   { return filepath.Join(s.Dir, "sluice.yaml") }
+// Path is where the configuration lies.
+func (s *Site) Path() string { return filepath.Join(s.Dir, "sluice.yaml") }
+
+// Socket is where the admin socket lies.
 func (s *Site) Socket() string { return filepath.Join(s.Dir, "admin.sock") }
 
 func (s *Site) text() string {
@@ -146,17 +148,15 @@ func (s *Site) pool(t testing.TB) *pgxpool.Pool {
 }
 
 // Reading encodes a msg.SensorData with a relative humidity of 40 %.
+// The device's name must be UTF-8.
 func Reading(device string, epoch int64, temp float32) []byte {
-	payload, err := proto.Marshal(&msg.SensorData{Device: device, Temp: temp, Rh: 40, Epoch: epoch})
-	if err != nil {
-		panic(err) // a device name that is not UTF-8
-	}
+	payload, _ := proto.Marshal(&msg.SensorData{Device: device, Temp: temp, Rh: 40, Epoch: epoch})
 	return payload
 }
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
 	must(t, l.Close())
 	return l.Addr().String()

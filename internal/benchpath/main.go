@@ -40,12 +40,17 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == keylessRouter {
 		os.Exit(runKeylessRouter(os.Args[2:]))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, flags()); err != nil {
+	if err := runUntilSignal(flags()); err != nil {
 		fmt.Fprintln(os.Stderr, "benchpath:", err)
 		os.Exit(1)
 	}
+}
+
+func runUntilSignal(s *settings) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process
+	return run(ctx, s)
 }
 
 func flags() *settings {

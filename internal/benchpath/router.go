@@ -36,7 +36,8 @@ type router struct {
 // startRouter starts argv and returns when the router reads the broker. Its log
 // goes to standard error.
 func startRouter(ctx context.Context, argv []string, socket string) (*router, error) {
-	cmd := exec.Command(argv[0], argv[1:]...)
+	// Not killed with ctx: it is to end in order.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
 	cmd.Stderr = os.Stderr
 	// An interrupt from the terminal is for us: we end it when we have ended.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

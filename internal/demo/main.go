@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -30,13 +29,17 @@ func main() {
 	interval := flag.Duration("interval", 2*time.Second, "time between two pulses")
 	dir := flag.String("dir", "", "keep the servers' data in `DIR` (default: a temporary folder, removed at the end)")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process
-	if err := run(ctx, *dir, *devices, *interval); err != nil && !errors.Is(err, context.Canceled) {
+	if err := runUntilSignal(*dir, *devices, *interval); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
+}
+
+func runUntilSignal(dir string, devices int, interval time.Duration) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process
+	return run(ctx, dir, devices, interval)
 }
 
 func run(ctx context.Context, dir string, devices int, interval time.Duration) (err error) {
@@ -55,7 +58,7 @@ func run(ctx context.Context, dir string, devices int, interval time.Duration) (
 		return err
 	}
 	defer func() { err = errors.Join(err, env.Close()) }()
-	path, err := writeConfig(dir, env, devices, interval)
+	path, err := writeConfig(ctx, dir, env, devices, interval)
 	if err != nil {
 		return err
 	}
@@ -72,8 +75,8 @@ func run(ctx context.Context, dir string, devices int, interval time.Duration) (
 
 // writeConfig writes the configuration that the services, and whoever looks on
 // with the sluice command, read.
-func writeConfig(dir string, env *testenv.Env, devices int, interval time.Duration) (string, error) {
-	metrics, err := freeAddress()
+func writeConfig(ctx context.Context, dir string, env *testenv.Env, devices int, interval time.Duration) (string, error) {
+	metrics, err := freeAddress(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -90,8 +93,8 @@ metrics: {batch_router: %q, clock: off, device: off}
 	return path, os.WriteFile(path, []byte(text), 0o644)
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
@@ -158,7 +161,7 @@ func watch(ctx context.Context, c *config.Config, out *os.File) error {
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	defer io.WriteString(out, "\n")
+	defer fmt.Fprintln(out)
 	for {
 		select {
 		case <-ctx.Done():
