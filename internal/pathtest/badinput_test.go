@@ -3,6 +3,7 @@ package pathtest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func badInputs() []badInput {
 		refused("garbage", sluice.ReasonDecode, []byte("not a protobuf message")),
 		refused("empty", sluice.ReasonDeviceName, nil),
 		refused("device of another type", sluice.ReasonDecode, []byte{1 << 3, 5}),
-		refused("epoch of another type", sluice.ReasonDecode, append(good[:len(good):len(good)], 4<<3|5, 1, 2, 3, 4)),
+		refused("epoch of another type", sluice.ReasonDecode, append(slices.Clip(good), 4<<3|5, 1, 2, 3, 4)),
 		refused("group", sluice.ReasonDecode, []byte{9<<3 | 3}),
 		refused("invalid UTF-8", sluice.ReasonDecode, rawReading("bad\xff", 1, 2, epoch0)),
 		refused("NaN", sluice.ReasonNotFinite, rawReading("bad", nan, 2, epoch0)),

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -34,6 +35,9 @@ type device struct {
 	fault   error // why the last connection ended
 }
 
+// errUnbroken stands for the fault of a device whose first connection goes on.
+var errUnbroken = errors.New("never broken")
+
 // deviceWindow is how many messages a device has in flight at most.
 const deviceWindow = 50
 
@@ -43,7 +47,7 @@ func startDevice(t testing.TB, addr, name string) *device {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &device{
 		t: t, addr: addr, name: name, window: make(chan struct{}, deviceWindow), cancel: cancel,
-		ended: make(chan struct{}),
+		ended: make(chan struct{}), fault: errUnbroken,
 	}
 	go d.run(ctx)
 	t.Cleanup(d.close)
@@ -225,7 +229,7 @@ func (d *device) awaitAcks() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if n := len(d.unacked); n > 0 {
-			return fmt.Errorf("%s: %d messages not acknowledged, the first: %v; last connection: %v", d.name, n, d.unacked[0], d.fault)
+			return fmt.Errorf("%s: %d messages not acknowledged, the first: %v; last connection: %w", d.name, n, d.unacked[0], d.fault)
 		}
 		return nil
 	})

@@ -109,7 +109,7 @@ func (d *device) awaitConnected() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if d.conn == nil {
-			return fmt.Errorf("%s is not connected: %v", d.name, d.fault)
+			return fmt.Errorf("%s is not connected: %w", d.name, d.fault)
 		}
 		return nil
 	})

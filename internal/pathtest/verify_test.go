@@ -138,7 +138,7 @@ type findings struct {
 	examples map[string][]string
 }
 
-func (f *findings) add(kind, format string, args ...any) {
+func (f *findings) addf(kind, format string, args ...any) {
 	if f.count == nil {
 		f.count, f.examples = map[string]int{}, map[string][]string{}
 	}
@@ -179,17 +179,17 @@ func (s *site) compareRows(want expected, f *findings) {
 		w, ok := want.rows[k]
 		switch {
 		case !ok:
-			f.add("rows never sent", "%v", k)
+			f.addf("rows never sent", "%v", k)
 		case found[k]:
-			f.add("rows twice", "%v", k)
+			f.addf("rows twice", "%v", k)
 		case w != v:
-			f.add("rows with wrong values", "%v: got %v, want %v", k, v, w)
+			f.addf("rows with wrong values", "%v: got %v, want %v", k, v, w)
 		}
 		found[k] = true
 	}, &k.device, &k.epoch, &v.temp, &v.rh)
 	for k := range want.rows {
 		if !found[k] {
-			f.add("rows missing", "%v", k)
+			f.addf("rows missing", "%v", k)
 		}
 	}
 }
@@ -203,16 +203,16 @@ func (s *site) compareNumbers(want expected, f *findings) {
 		found[n]++
 		switch {
 		case !ok:
-			f.add("numbers never sent", "%d", n)
+			f.addf("numbers never sent", "%d", n)
 		case found[n] > w.most:
-			f.add("numbers too often", "%d: %d times", n, found[n])
+			f.addf("numbers too often", "%d: %d times", n, found[n])
 		case w.value != v:
-			f.add("numbers with wrong values", "%d: got %d, want %d", n, v, w.value)
+			f.addf("numbers with wrong values", "%d: got %d, want %d", n, v, w.value)
 		}
 	}, &n, &v)
 	for n := range want.numbers {
 		if found[n] == 0 {
-			f.add("numbers missing", "%d", n)
+			f.addf("numbers missing", "%d", n)
 		}
 	}
 }
@@ -229,12 +229,12 @@ func (s *site) compareDead(want expected, f *findings) (total int) {
 	}, &w.route, &w.reason, &n)
 	for w, n := range got {
 		if b := want.dead[w]; n < b.least || n > b.most {
-			f.add("dead letters in wrong number", "%v: got %d, want %v", w, n, b)
+			f.addf("dead letters in wrong number", "%v: got %d, want %v", w, n, b)
 		}
 	}
 	for w, b := range want.dead {
 		if got[w] == 0 {
-			f.add("dead letters in wrong number", "%v: got 0, want %v", w, b)
+			f.addf("dead letters in wrong number", "%v: got 0, want %v", w, b)
 		}
 	}
 	return total
@@ -253,12 +253,12 @@ func (s *site) compareAccounts(dead int, f *findings) {
 		a := s.balanced(queue, f).Account
 		refused += a.Dead
 		if a.Stored != size[i] {
-			f.add("accounts off", "%s says %d stored, the table has %d", queue, a.Stored, size[i])
+			f.addf("accounts off", "%s says %d stored, the table has %d", queue, a.Stored, size[i])
 		}
 	}
 	a := s.balanced(sluice.QueueDead, f).Account
 	if a.Received != refused || a.Stored != refused || refused != int64(dead) {
-		f.add("accounts off", "routes say %d dead, %s says %+v, the table has %d", refused, sluice.QueueDead, a, dead)
+		f.addf("accounts off", "routes say %d dead, %s says %+v, the table has %d", refused, sluice.QueueDead, a, dead)
 	}
 }
 
@@ -266,7 +266,7 @@ func (s *site) balanced(queue string, f *findings) sluice.QueueStatus {
 	s.t.Helper()
 	st := s.mustStatus(queue)
 	if st.Balance() != 0 {
-		f.add("accounts off", "%s is off by %d: %+v", queue, st.Balance(), st)
+		f.addf("accounts off", "%s is off by %d: %+v", queue, st.Balance(), st)
 	}
 	return st
 }
