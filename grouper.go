@@ -41,14 +41,19 @@ func newGrouper(mux *Mux, o Observer, log *slog.Logger) *grouper {
 	return gr
 }
 
-// begin starts the groups of a new session. remember is how many messages the
-// redelivery record must hold.
-func (gr *grouper) begin(l Lease, remember int) {
+// remember is how many messages the redelivery record holds: one for every packet
+// id. Twice the receive maximum would do for a broker that keeps to it and reads
+// its acknowledgements; Mosquitto under full load does neither.
+const remember = 1<<16 - 1
+
+// begin starts the groups of a new session. A packet id that comes back within
+// the newest window messages is reused early.
+func (gr *grouper) begin(l Lease, window int) {
 	gr.seen = make(map[uint16]uint64, len(l.Delivered))
 	for _, d := range l.Delivered {
 		gr.seen[d.PacketID] = d.Hash
 	}
-	gr.packets = packetWindow{length: uint64(remember)}
+	gr.packets = packetWindow{length: uint64(window)}
 	gr.unrouted = false
 	l.Delivered = nil
 	gr.group = Group{Lease: l, Remember: remember}

@@ -13,14 +13,12 @@ const pubackSize = 4
 // Ack implements sluice.Session. An error ends the session; the broker sends
 // again what it has not seen acknowledged.
 func (s *session) Ack(ds []sluice.Delivery) error {
-	s.writeMu.Lock()
-	defer s.writeMu.Unlock()
 	s.acks = appendPubacks(s.acks[:0], ds)
 	if len(s.acks) == 0 {
 		return nil
 	}
 	n := len(s.acks) / pubackSize
-	if err := s.writeLocked(s.acks, writeTimeout); err != nil {
+	if err := s.write(s.acks); err != nil {
 		return err
 	}
 	s.unacked.Add(-int64(n))

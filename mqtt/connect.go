@@ -16,7 +16,7 @@ func (s *session) handshake(obsolete []string) error {
 	if _, err := connectPacket(s.config).WriteTo(&b); err != nil {
 		return err
 	}
-	if err := s.write(b.Bytes(), writeTimeout); err != nil {
+	if err := s.write(b.Bytes()); err != nil {
 		return err
 	}
 	var ack *packets.Connack
@@ -121,7 +121,7 @@ func (s *session) subscribe(limit *uint32) error {
 			return fmt.Errorf("filter %q: SUBSCRIBE is larger than the broker's maximum packet size %d", s.config.Filters[i], *limit)
 		}
 	}
-	if err := s.write(all.Bytes(), writeTimeout); err != nil {
+	if err := s.write(all.Bytes()); err != nil {
 		return err
 	}
 	granted := make([]bool, len(s.config.Filters))
@@ -152,7 +152,7 @@ func (s *session) unsubscribe(obsolete []string) error {
 	if _, err := p.WriteTo(&b); err != nil {
 		return err
 	}
-	if err := s.write(b.Bytes(), writeTimeout); err != nil {
+	if err := s.write(b.Bytes()); err != nil {
 		return err
 	}
 	for ended := false; !ended; {

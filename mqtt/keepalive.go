@@ -22,7 +22,8 @@ const (
 // keepAlive probes an idle connection and ends the session when nothing
 // answers. It counts ticks, not time: a process that was stopped and goes on
 // gives itself as long as before to read what has come meanwhile. While the
-// reader holds, the broker's answer waits unread and its silence means nothing.
+// reader holds, the broker's answer waits unread and its silence means nothing;
+// so it is while our packets wait for a broker that is slow to read.
 func (s *session) keepAlive() {
 	ticker := time.NewTicker(s.keepalive / keepAliveTicks)
 	defer ticker.Stop()
@@ -33,12 +34,12 @@ func (s *session) keepAlive() {
 			return
 		case <-ticker.C:
 		}
-		if s.holding.Load() {
+		if s.holding.Load() || s.out.behind() {
 			p.pinged = false
 		}
 		switch p.tick(s.reads.Load(), s.writes.Load()) {
 		case sendPing:
-			if s.write([]byte{packets.PINGREQ << 4, 0}, writeTimeout) != nil {
+			if s.write([]byte{packets.PINGREQ << 4, 0}) != nil {
 				return
 			}
 			p.writes++ // the PINGREQ itself

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// writeTimeout bounds a write: a broker that does not read for so long is
-	// given up.
+	// writeTimeout bounds a write: a broker that neither reads nor sends for so
+	// long is given up.
 	writeTimeout = 10 * time.Second
 	// farewellTimeout bounds the DISCONNECT at the end.
 	farewellTimeout = time.Second
@@ -44,8 +44,8 @@ type session struct {
 	done chan struct{} // closed when the session has ended
 	wg   sync.WaitGroup
 
-	writeMu   sync.Mutex // guards writes to conn and the two below
-	acks      []byte     // PUBACKs of one Ack, reused
+	out       outbox
+	acks      []byte // PUBACKs of one Ack, reused; Ack's
 	keepalive time.Duration
 
 	unacked atomic.Int64  // QoS 1 messages received and not acknowledged
@@ -57,7 +57,7 @@ type session struct {
 var _ sluice.Session = (*session)(nil)
 
 func newSession(c Config, conn *stream, n *counters) *session {
-	return &session{
+	s := &session{
 		config:    c,
 		counters:  n,
 		conn:      conn,
@@ -70,6 +70,8 @@ func newSession(c Config, conn *stream, n *counters) *session {
 		done:      make(chan struct{}),
 		keepalive: c.KeepAlive,
 	}
+	s.out.session = s
+	return s
 }
 
 // start begins to receive; the handshake is done.
@@ -123,6 +125,7 @@ var errClosed = fmt.Errorf("mqtt: session closed: %w", net.ErrClosed)
 // gone, at most a second later. Calls after the first do nothing.
 func (s *session) Close() error {
 	s.finish(errClosed, codeSuccess)
+	s.out.behind() // whoever was sending has started its goroutine or sees the end
 	s.wg.Wait()
 	return nil
 }
@@ -164,34 +167,10 @@ func (s *session) cause() error {
 }
 
 // write sends whole packets. An error ends the session.
-func (s *session) write(b []byte, timeout time.Duration) error {
-	s.writeMu.Lock()
-	defer s.writeMu.Unlock()
-	return s.writeLocked(b, timeout)
-}
-
-func (s *session) writeLocked(b []byte, timeout time.Duration) error {
-	s.conn.SetWriteDeadline(time.Now().Add(timeout)) // fails only as the write will
-	select {
-	case <-s.done: // after the deadline is set: farewell then shortens it
-		return s.cause()
-	default:
-	}
-	if _, err := s.conn.Write(b); err != nil {
-		s.fail(fmt.Errorf("mqtt: write to broker: %w", err))
-		return s.cause()
-	}
-	s.writes.Add(1)
-	return nil
-}
+func (s *session) write(b []byte) error { return s.out.send(b) }
 
 // farewell sends DISCONNECT. The broker keeps the session for its expiry
-// interval. It cuts short a write that hangs.
+// interval.
 func (s *session) farewell(code byte) {
-	deadline := time.Now().Add(farewellTimeout)
-	s.conn.SetWriteDeadline(deadline)
-	s.writeMu.Lock()
-	defer s.writeMu.Unlock()
-	s.conn.SetWriteDeadline(deadline)
-	s.conn.Write([]byte{packets.DISCONNECT << 4, 1, code}) // the session ends either way
+	s.out.last([]byte{packets.DISCONNECT << 4, 1, code}, farewellTimeout)
 }

@@ -13,9 +13,10 @@ import (
 // stream is a connection to a broker, with TLS or without.
 type stream struct {
 	net.Conn
-	raw     net.Conn // below TLS
-	records *records // nil without TLS
-	alarm   *alarm   // nil where there is none
+	raw     net.Conn        // below TLS
+	records *records        // nil without TLS
+	alarm   *alarm          // nil where there is none
+	handle  syscall.RawConn // for try; nil over TLS
 }
 
 // more tells whether another Read would return at once with data that has
@@ -40,7 +41,7 @@ func dial(ctx context.Context, c Config) (*stream, error) {
 		return nil, err
 	}
 	if !e.secure {
-		return &stream{Conn: raw, raw: raw, alarm: alarmOf(raw)}, nil
+		return &stream{Conn: raw, raw: raw, alarm: alarmOf(raw), handle: handleOf(raw)}, nil
 	}
 	r := &records{Conn: raw, buf: bufio.NewReaderSize(raw, readBuffer)}
 	t := tls.Client(r, c.tlsConfig(e.host))
@@ -49,6 +50,15 @@ func dial(ctx context.Context, c Config) (*stream, error) {
 		return nil, err
 	}
 	return &stream{Conn: t, raw: raw, records: r, alarm: alarmOf(raw)}, nil
+}
+
+func handleOf(c net.Conn) syscall.RawConn {
+	if s, ok := c.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			return raw
+		}
+	}
+	return nil
 }
 
 func alarmOf(c net.Conn) *alarm {

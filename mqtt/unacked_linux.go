@@ -8,8 +8,9 @@ import (
 )
 
 // unackedLimit is how long sent bytes may stay unacknowledged by the peer's
-// kernel before the connection counts as lost.
-const unackedLimit = 30 * time.Second
+// kernel before the connection counts as lost. It also counts while a broker that
+// is busy with publishers does not read.
+const unackedLimit = 2 * time.Minute
 
 // limitUnacked makes a write into a dead connection fail after unackedLimit
 // instead of the kernel's quarter of an hour.
