@@ -195,6 +195,9 @@ func (s *BatchRouter) newSource(mux *sluice.Mux) (*mqtt.Source, error) {
 	c.ReceiveMaximum = s.config.Broker.ReceiveMaximum
 	c.SessionExpiry = s.config.Broker.SessionExpiry
 	c.Gather = s.config.Gather
+	if c.Gather == 0 { // asked for; to the source 0 means its default
+		c.Gather = -1
+	}
 	for _, r := range mux.Routes() {
 		c.MaxPayload = max(c.MaxPayload, r.MaxPayload)
 	}

@@ -140,7 +140,11 @@ func (o *operator) report(ctx context.Context) {
 // prune removes what has been kept long enough, until ctx ends.
 func (o *operator) prune(ctx context.Context, keep time.Duration) {
 	every(ctx, pruneEvery, func() {
-		removed, err := postgres.Prune(ctx, o.pool, keep)
+		db, err := o.db.get(ctx)
+		if err != nil {
+			return
+		}
+		removed, err := postgres.Prune(ctx, db.Pool, db.Facility, keep)
 		if err != nil {
 			o.log.Debug("not pruned", "err", err)
 		}
