@@ -2,6 +2,7 @@ package pathtest
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -70,9 +71,7 @@ func (s settings) compose(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer pool.Close()
-	queue, err := redisq.Open(ctx, redisq.Config{
-		URL: s.Redis, Facility: facility, MaxBytes: s.MaxBytes, DeadPerDevice: 1_000_000, Logger: log,
-	})
+	queue, err := s.openQueue(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -89,6 +88,23 @@ func (s settings) compose(ctx context.Context, log *slog.Logger) error {
 		LeaseTTL: s.LeaseTTL, ClaimTTL: s.ClaimTTL, CallTimeout: s.CallTimeout,
 		Sweep: time.Second, RetryMax: 500 * time.Millisecond,
 	}).Run(ctx)
+}
+
+// openQueue waits until Redis answers.
+func (s settings) openQueue(ctx context.Context, log *slog.Logger) (*redisq.Queue, error) {
+	for {
+		queue, err := redisq.Open(ctx, redisq.Config{
+			URL: s.Redis, Facility: facility, MaxBytes: s.MaxBytes, DeadPerDevice: 1_000_000, Logger: log,
+		})
+		if err == nil || errors.Is(err, redisq.ErrUnfit) {
+			return queue, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // newMux registers both routes.
