@@ -67,9 +67,11 @@ func TestFilter_Match(t *testing.T) {
 		match   []string
 		not     []string
 	}{
-		{"sport/tennis/player1/#",
+		{
+			"sport/tennis/player1/#",
 			[]string{"sport/tennis/player1", "sport/tennis/player1/ranking", "sport/tennis/player1/score/wimbledon", "sport/tennis/player1/"},
-			[]string{"sport/tennis/player10", "sport/tennis", "sport"}},
+			[]string{"sport/tennis/player10", "sport/tennis", "sport"},
+		},
 		{"sport/#", []string{"sport", "sport/", "sport/a/b"}, []string{"sports", "Sport", "/sport"}},
 		{"#", []string{"a", "a/b", "/", "/a", " "}, []string{"$SYS", "$SYS/a", "$"}},
 		{"sport/tennis/+", []string{"sport/tennis/player1", "sport/tennis/"}, []string{"sport/tennis", "sport/tennis/player1/ranking"}},

@@ -44,7 +44,7 @@ func newIngest(queue Queue, mux *Mux, c Config, holder string, appended func(*Gr
 }
 
 // standbyPoll is how often a standby asks for the lease.
-const standbyPoll = time.Second
+const standbyPoll = 500 * time.Millisecond
 
 // run leads whenever the lease can be had, until ctx ends.
 func (in *ingest) run(ctx context.Context) {
@@ -131,7 +131,7 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }() // what ended the session is told by pump
 	if !s.Resumed() {
 		if err := in.fresh(ctx, l); err != nil {
 			return err
@@ -187,7 +187,7 @@ func (in *ingest) subscribed(ctx context.Context, l Lease, filters []string) err
 	if slices.Equal(l.Filters, filters) {
 		return nil
 	}
-	return in.insist(ctx, "subscriptions not recorded", func(ctx context.Context) error {
+	return in.insist(ctx, "subscribe", func(ctx context.Context) error {
 		return in.queue.Subscribe(ctx, l, filters)
 	})
 }
@@ -200,13 +200,13 @@ func (in *ingest) fresh(ctx context.Context, l Lease) error {
 		in.log.Error("the broker had lost the session: messages that it held are gone")
 		in.config.Observer.Event(EventSessionLost)
 	}
-	return in.insist(ctx, "redelivery record not cleared", func(ctx context.Context) error {
+	return in.insist(ctx, "forget", func(ctx context.Context) error {
 		return in.queue.Forget(ctx, l)
 	})
 }
 
 // insist repeats a call of the queue until it succeeds, is fenced, or ctx ends.
-func (in *ingest) insist(ctx context.Context, failure string, do func(context.Context) error) error {
+func (in *ingest) insist(ctx context.Context, what string, do func(context.Context) error) error {
 	retry := backoff{min: in.config.RetryMin, max: in.config.RetryMax}
 	for {
 		call, cancel := context.WithTimeout(ctx, in.config.CallTimeout)
@@ -215,7 +215,7 @@ func (in *ingest) insist(ctx context.Context, failure string, do func(context.Co
 		if err == nil || errors.Is(err, ErrFenced) || ctx.Err() != nil {
 			return err
 		}
-		in.log.Debug(failure, "err", err)
+		in.log.Debug("queue call failed, will be repeated", "call", what, "err", err)
 		wait(ctx, retry.next())
 	}
 }

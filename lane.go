@@ -136,17 +136,18 @@ func (l *lane) worker(ctx, handlers context.Context) {
 		}
 		for more := true; more && ctx.Err() == nil; {
 			var pause time.Duration
-			more, pause = l.next(ctx, handlers, &retry)
+			more, pause = l.next(handlers, &retry)
 			idle.Reset(pause)
 		}
 	}
 }
 
 // next handles the next batch if there is one; more says whether to ask again
-// at once, else pause is how long to wait for a signal.
-func (l *lane) next(ctx, handlers context.Context, retry *backoff) (more bool, pause time.Duration) {
-	// Not under ctx: a claim whose answer is thrown away holds its batch for ClaimTTL.
-	call, cancel := context.WithTimeout(handlers, l.config.CallTimeout)
+// at once, else pause is how long to wait for a signal. ctx is that of the
+// handlers, also for the claim: under the worker's own, which ends earlier, an
+// answer could be thrown away, and its batch held for ClaimTTL.
+func (l *lane) next(ctx context.Context, retry *backoff) (more bool, pause time.Duration) {
+	call, cancel := context.WithTimeout(ctx, l.config.CallTimeout)
 	got, err := l.queue.Claim(call, ClaimRequest{Queue: l.route.Queue(), Concurrency: l.route.Concurrency, TTL: l.config.ClaimTTL})
 	cancel()
 	if err != nil {
@@ -162,7 +163,7 @@ func (l *lane) next(ctx, handlers context.Context, retry *backoff) (more bool, p
 		return false, pause
 	}
 	l.signal() // another worker may find one more
-	l.work(handlers, got.Claim)
+	l.work(ctx, got.Claim)
 	return true, 0
 }
 

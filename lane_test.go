@@ -277,7 +277,7 @@ func TestLane_PanicIsRecoveredAndRetried(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		h := newScript(func(_ context.Context, n int, b *sluice.Batch) error {
 			if n == 1 {
-				_ = b.Messages[len(b.Messages)]
+				_ = b.Messages[len(b.Messages)] //nolint:gocritic // it is to panic
 			}
 			return nil
 		})

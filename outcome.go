@@ -14,16 +14,13 @@ func outcomeOf(b *Batch, result error) (Outcome, error) {
 	if result == nil {
 		return Outcome{Stored: len(b.Messages)}, nil
 	}
-	var halt *haltError
-	if errors.As(result, &halt) {
+	if _, ok := errors.AsType[*haltError](result); ok {
 		return Outcome{}, result
 	}
-	var permanent *permanentError
-	if errors.As(result, &permanent) {
+	if permanent, ok := errors.AsType[*permanentError](result); ok {
 		return allDead(b, permanent), nil
 	}
-	var partly *BatchError
-	if errors.As(result, &partly) {
+	if partly, ok := errors.AsType[*BatchError](result); ok {
 		return partlyDead(b, partly)
 	}
 	return Outcome{}, result

@@ -271,13 +271,14 @@ func (d *database) apply(b *sluice.Batch) error {
 		return result
 	}
 	var result error
-	if b.Route == sluice.QueueDead {
+	switch {
+	case b.Route == sluice.QueueDead:
 		for _, m := range b.Messages {
 			d.ends[string(decodeLetter(d.soak.T, m).Payload)]++
 		}
-	} else if d.soak.dice.n(40) == 0 {
+	case d.soak.dice.n(40) == 0:
 		result = sluice.Permanent(errDown)
-	} else {
+	default:
 		result = d.insert(b)
 	}
 	d.applied[b.ID] = result

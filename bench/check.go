@@ -142,7 +142,7 @@ func (b *Bench) inspect(ctx context.Context, t table, seen *visibility) (Rows, *
 		sent, timed := b.gen.sampled(r.index)
 		at, dated := seen.seen(r.id - before)
 		if timed && dated {
-			latency.add(at.Sub(b.gen.start)-sent, 1)
+			latency.add(at.Sub(b.gen.start) - sent)
 		}
 	})
 	return a.finish(b.gen.refused()), latency.summary(), err

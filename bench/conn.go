@@ -213,7 +213,7 @@ func (c *conn) settle(acks []ack) (done bool, err error) {
 		if s.sent == 0 {
 			return false, fmt.Errorf("PUBACK for packet identifier %d, which is not in use", a.id)
 		}
-		c.gen.ackLatency.add(now-s.sent, 1)
+		c.gen.ackLatency.add(now - s.sent)
 		c.judge(a.code, int(s.k))
 		*s = slot{}
 		c.acked++
@@ -225,11 +225,8 @@ func (c *conn) settle(acks []ack) (done bool, err error) {
 	return false, c.pump(c.gen.refill(c.allow.inFlight))
 }
 
-// codeNoSubscribers is the reason code of a PUBACK for a message that nobody
-// receives [MQTT 3.4.2.1].
-const codeNoSubscribers = 0x10
-
-// judge counts a message that was acknowledged without full success.
+// judge counts a message that was acknowledged without full success. The only
+// code between success and failure says that nobody receives it [MQTT 3.4.2.1].
 func (c *conn) judge(code byte, k int) {
 	switch {
 	case code == 0:

@@ -34,10 +34,10 @@ func upper(bucket int) int64 {
 	return (top+1)<<shift - 1
 }
 
-// add counts a duration n times. A negative one counts as 0.
-func (h *histogram) add(d time.Duration, n uint64) {
+// add counts a duration. A negative one counts as 0.
+func (h *histogram) add(d time.Duration) {
 	us := max(d.Microseconds(), 0)
-	h.counts[bucketOf(uint64(us))].Add(n)
+	h.counts[bucketOf(uint64(us))].Add(1)
 	for old := h.max.Load(); us > old && !h.max.CompareAndSwap(old, us); old = h.max.Load() {
 	}
 }

@@ -20,9 +20,9 @@ func TestHistogram_Summary(t *testing.T) {
 		t.Error("an empty histogram has a summary")
 	}
 	for ms := range 1000 {
-		h.add(time.Duration(ms+1)*time.Millisecond, 1)
+		h.add(time.Duration(ms+1) * time.Millisecond)
 	}
-	h.add(-time.Second, 1)
+	h.add(-time.Second)
 	s := h.summary()
 	near := func(got, want float64) bool { return got >= want*0.97 && got <= want*1.04 }
 	if s.Count != 1001 || !near(s.P50, 500) || !near(s.P99, 990) || s.Max != 1000 {

@@ -36,7 +36,7 @@ func (l *loader) checkRequired(v reflect.Value, prefix string) {
 		if strings.Contains(path, "[") {
 			env = ""
 		}
-		l.fault(path, "missing; set it here%s, for example %s", env, f.tag.Get("eg"))
+		l.faultf(path, "missing; set it here%s, for example %s", env, f.tag.Get("eg"))
 	})
 }
 
@@ -46,7 +46,7 @@ func (l *loader) checkBroker() {
 	if l.usable("broker.url", b.URL) {
 		l.checkHost("broker.url", b.URL)
 		if u := b.URL.u; strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-			l.fault("broker.url", "has a path or parameters; only scheme, user, password, host and port belong here")
+			l.faultf("broker.url", "has a path or parameters; only scheme, user, password, host and port belong here")
 		}
 		l.checkSecure("broker", b.TLSFiles, b.URL.Scheme() == "mqtts", "an mqtts:// URL")
 	}
@@ -60,7 +60,7 @@ func (l *loader) checkRedis() {
 		l.checkHost("queue.redis.url", r.URL)
 		db := strings.Trim(r.URL.u.Path, "/")
 		if _, err := strconv.ParseUint(db, 10, 16); db != "" && err != nil || r.URL.u.RawQuery != "" {
-			l.fault("queue.redis.url", "only the number of a database may follow the host, like redis://redis:6379/1")
+			l.faultf("queue.redis.url", "only the number of a database may follow the host, like redis://redis:6379/1")
 		}
 		l.checkSecure("queue.redis", r.TLSFiles, r.URL.Scheme() == "rediss", "a rediss:// URL")
 	}
@@ -75,7 +75,7 @@ func (l *loader) checkPostgres() {
 			l.checkHost("store.postgres.url", p.URL)
 		}
 		if _, ok := p.URL.u.User.Password(); ok && l.conflict("store.postgres.url", "store.postgres.password") {
-			l.fault("store.postgres.password", "the URL has a password too; keep one")
+			l.faultf("store.postgres.password", "the URL has a password too; keep one")
 		}
 		l.checkSecure("store.postgres", p.TLSFiles, q.Get("sslmode") != "disable", "another sslmode in the URL")
 	}
@@ -88,10 +88,10 @@ func (l *loader) usable(path string, u URL) bool { return !u.IsZero() && !l.skip
 func (l *loader) checkHost(path string, u URL) {
 	port := u.u.Port()
 	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
-		l.fault(path, "port %s is not allowed; use 1 to 65535", quote(port))
+		l.faultf(path, "port %s is not allowed; use 1 to 65535", quote(port))
 	}
 	if u.Host() == "" {
-		l.fault(path, "names no host; write %s://host", u.Scheme())
+		l.faultf(path, "names no host; write %s://host", u.Scheme())
 	}
 }
 
@@ -102,12 +102,12 @@ func (l *loader) takeUser(path string, u *URL, user *string, password *Secret) {
 	if name != "" && !l.given(path+".user") {
 		*user = name
 	} else if name != "" && l.conflict(path+".url", path+".user") {
-		l.fault(path+".user", "the URL names a user too; keep one")
+		l.faultf(path+".user", "the URL names a user too; keep one")
 	}
 	if !secret.IsZero() && !l.given(path+".password") {
 		*password = secret
 	} else if !secret.IsZero() && l.conflict(path+".url", path+".password") {
-		l.fault(path+".password", "the URL has a password too; keep one")
+		l.faultf(path+".password", "the URL has a password too; keep one")
 	}
 }
 
@@ -121,7 +121,7 @@ func (l *loader) conflict(url, path string) bool {
 func (l *loader) checkSecure(path string, t TLSFiles, secure bool, want string) {
 	for key, file := range t.byKey() {
 		if at := join(path, key); file != "" && !secure && !l.broken(at) {
-			l.fault(at, "has no effect; it needs %s", want)
+			l.faultf(at, "has no effect; it needs %s", want)
 		}
 	}
 }
@@ -131,18 +131,18 @@ func (l *loader) checkTLS(path string, t TLSFiles) {
 	ca, cert, key := join(path, "ca"), join(path, "cert"), join(path, "key")
 	if t.CA != "" && !l.skip(ca) {
 		if _, err := t.pool(); err != nil {
-			l.fault(ca, "%s: %v", quote(t.CA), err)
+			l.faultf(ca, "%s: %v", quote(t.CA), err)
 		}
 	}
 	switch {
 	case l.skip(cert), l.skip(key):
 	case t.Cert != "" && t.Key == "":
-		l.fault(cert, "needs key too")
+		l.faultf(cert, "needs key too")
 	case t.Key != "" && t.Cert == "":
-		l.fault(key, "needs cert too")
+		l.faultf(key, "needs cert too")
 	case t.Cert != "":
 		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
-			l.fault(cert, "cannot be used with key %s: %v", quote(t.Key), err)
+			l.faultf(cert, "cannot be used with key %s: %v", quote(t.Key), err)
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (l *loader) checkClock() {
 	if l.skip("clock.interval") || l.skip("clock.jitter") || c.Jitter <= c.Interval {
 		return
 	}
-	l.fault("clock.jitter", "%s is more than clock.interval %s; use that or less", formatDuration(c.Jitter), formatDuration(c.Interval))
+	l.faultf("clock.jitter", "%s is more than clock.interval %s; use that or less", formatDuration(c.Jitter), formatDuration(c.Interval))
 }
 
 // maxSocketPath is the length of sun_path [unix(7)] without its NUL.
@@ -160,7 +160,7 @@ const maxSocketPath = 107
 
 func (l *loader) checkAdmin() {
 	if n := len(l.cfg.Admin); n > maxSocketPath && !l.skip("admin") {
-		l.fault("admin", "the path has %d bytes; the path of a socket has at most %d", n, maxSocketPath)
+		l.faultf("admin", "the path has %d bytes; the path of a socket has at most %d", n, maxSocketPath)
 	}
 }
 
@@ -176,7 +176,7 @@ func (l *loader) checkMetrics() {
 			return o.port == port && (o.host == host || anyHost(o.host) || anyHost(host))
 		})
 		if i >= 0 {
-			l.fault(path, "port %s is also that of %s; give each service its own", port, all[i].path)
+			l.faultf(path, "port %s is also that of %s; give each service its own", port, all[i].path)
 		}
 		all = append(all, listener{path, host, port})
 	})

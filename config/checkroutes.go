@@ -28,7 +28,7 @@ func (l *loader) checkRoutes() {
 		l.cfg.Routes = nil
 	}
 	if len(l.cfg.Routes) == 0 && len(l.handled) == 0 {
-		l.fault("routes", "there is no route; give at least one, with topic and sink")
+		l.faultf("routes", "there is no route; give at least one, with topic and sink")
 	}
 	handled := subscriptions(l.handled)
 	seen := map[string]string{} // subscription -> path
@@ -49,7 +49,7 @@ func (l *loader) checkRoutes() {
 // itself handles one of them.
 func (l *loader) checkTopics(r *Route, path string, seen map[string]string, handled []string) (own bool) {
 	if l.given(path+".topic") && len(r.Topics) == 0 {
-		l.fault(path+".topic", "the list is empty; give at least one topic")
+		l.faultf(path+".topic", "the list is empty; give at least one topic")
 	}
 	for j, topic := range r.Topics {
 		at := fmt.Sprintf("%s.topic[%d]", path, j)
@@ -61,15 +61,15 @@ func (l *loader) checkTopics(r *Route, path string, seen map[string]string, hand
 		}
 		f, err := sluice.ParseFilter(topic)
 		if err != nil {
-			l.fault(at, "%v", err)
+			l.faultf(at, "%v", err)
 			continue
 		}
 		if why := reserved(f.Subscription()); why != "" {
-			l.fault(at, "%s %s", quote(topic), why)
+			l.faultf(at, "%s %s", quote(topic), why)
 			continue
 		}
 		if other, ok := seen[f.Subscription()]; ok {
-			l.fault(at, "%s matches the same topics as %s; keep one", quote(topic), other)
+			l.faultf(at, "%s matches the same topics as %s; keep one", quote(topic), other)
 			continue
 		}
 		seen[f.Subscription()] = at
@@ -97,11 +97,11 @@ func (l *loader) checkSink(r *Route, path string, own bool) {
 	switch {
 	case !l.checkSinks || l.broken(at):
 	case own && r.Sink != "":
-		l.fault(at, "the program handles this topic itself; remove the sink")
+		l.faultf(at, "the program handles this topic itself; remove the sink")
 	case r.Sink != "" && !slices.Contains(l.sinks, r.Sink):
-		l.fault(at, "unknown sink %s; %s", quote(r.Sink), suggest(r.Sink, l.sinks))
+		l.faultf(at, "unknown sink %s; %s", quote(r.Sink), suggest(r.Sink, l.sinks))
 	case r.Sink == "" && !own && !l.broken(path+".topic"): // who handles a faulty topic is not known
-		l.fault(at, "missing; %s", suggest("", l.sinks))
+		l.faultf(at, "missing; %s", suggest("", l.sinks))
 	}
 }
 
@@ -115,10 +115,10 @@ func (l *loader) checkPolicy(r *Route, path string, own bool) {
 	err := r.Batch.Policy().Check()
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
-			l.fault(at, "%v", e)
+			l.faultf(at, "%v", e)
 		}
 	} else if err != nil {
-		l.fault(at, "%v", err)
+		l.faultf(at, "%v", err)
 	}
 }
 

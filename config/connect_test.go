@@ -100,8 +100,11 @@ func TestPostgres_DSN(t *testing.T) {
 		{"password", "postgres://u@h/d", "a/b", TLSFiles{}, "postgres://u:a%2Fb@h/d"},
 		{"over that of the URL", "postgres://u:old@h/d", "new", TLSFiles{}, "postgres://u:new@h/d"},
 		{"CA", "postgres://h/d", "", TLSFiles{CA: "/ca"}, "postgres://h/d?sslmode=verify-full&sslrootcert=%2Fca"},
-		{"own sslmode", "postgres://h/d?sslmode=require", "", TLSFiles{CA: "c", Cert: "a", Key: "b"},
-			"postgres://h/d?sslcert=a&sslkey=b&sslmode=require&sslrootcert=c"},
+		{
+			"own sslmode", "postgres://h/d?sslmode=require", "",
+			TLSFiles{CA: "c", Cert: "a", Key: "b"},
+			"postgres://h/d?sslcert=a&sslkey=b&sslmode=require&sslrootcert=c",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func (l *loader) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 	case isNull(n):
 		return
 	case n.Kind != yaml.MappingNode:
-		l.faultAt(n.Line, path, "is %s; keys and values are wanted here, like %s: ...", describe(n), fieldsOf(v.Type())[0].key)
+		l.faultAtf(n.Line, path, "is %s; keys and values are wanted here, like %s: ...", describe(n), fieldsOf(v.Type())[0].key)
 		return
 	}
 	fields := fieldsOf(v.Type())
@@ -37,11 +37,11 @@ func (l *loader) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 // is none or the key was there before.
 func (l *loader) keyField(line int, key *yaml.Node, fields []field, path string, first map[string]int) (field, bool) {
 	if key.Kind != yaml.ScalarNode {
-		l.faultAt(line, path, "%s stands where a key is wanted", describe(key))
+		l.faultAtf(line, path, "%s stands where a key is wanted", describe(key))
 		return field{}, false
 	}
 	if at, again := first[key.Value]; again {
-		l.faultAt(line, join(path, shownKey(key.Value)), "is given twice, first on line %d; keep one", at)
+		l.faultAtf(line, join(path, shownKey(key.Value)), "is given twice, first on line %d; keep one", at)
 		return field{}, false
 	}
 	first[key.Value] = line
@@ -57,7 +57,7 @@ func (l *loader) keyField(line int, key *yaml.Node, fields []field, path string,
 	case strings.Contains(key.Value, ":"):
 		advice = "a space is wanted after the colon"
 	}
-	l.faultAt(line, join(path, shownKey(key.Value)), "unknown key; %s", advice)
+	l.faultAtf(line, join(path, shownKey(key.Value)), "unknown key; %s", advice)
 	return field{}, false
 }
 
@@ -92,7 +92,7 @@ func (l *loader) twice(f field, path string, line int) bool {
 	if !f.secret() || !l.given(other) {
 		return false
 	}
-	l.faultAt(line, path, "%s is given too, on line %d; keep one", other, l.origins[other].line)
+	l.faultAtf(line, path, "%s is given too, on line %d; keep one", other, l.origins[other].line)
 	return true
 }
 
@@ -100,7 +100,7 @@ func (l *loader) twice(f field, path string, line int) bool {
 func (l *loader) decodeList(n *yaml.Node, v reflect.Value, path string) {
 	l.origins[path] = origin{key: path, line: n.Line}
 	if n.Kind != yaml.SequenceNode {
-		l.faultAt(n.Line, path, "is %s; a list is wanted here", describe(n))
+		l.faultAtf(n.Line, path, "is %s; a list is wanted here", describe(n))
 		return
 	}
 	list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
@@ -109,7 +109,7 @@ func (l *loader) decodeList(n *yaml.Node, v reflect.Value, path string) {
 		l.origins[at] = origin{key: at, line: item.Line}
 		setDefaults(list.Index(i))
 		if isNull(target(item)) {
-			l.faultAt(item.Line, at, "is empty; remove it or fill it in")
+			l.faultAtf(item.Line, at, "is empty; remove it or fill it in")
 			continue
 		}
 		l.decodeStruct(item, list.Index(i), at)
@@ -144,9 +144,9 @@ func (l *loader) scalar(n *yaml.Node, path string, o origin) (text string, ok bo
 	l.origins[path] = o
 	switch {
 	case isNull(n):
-		l.fault(path, "has no value; give one or remove the key")
+		l.faultf(path, "has no value; give one or remove the key")
 	case n.Kind != yaml.ScalarNode:
-		l.fault(path, "is %s; a single value is wanted here", describe(n))
+		l.faultf(path, "is %s; a single value is wanted here", describe(n))
 	default:
 		return n.Value, true
 	}

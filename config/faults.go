@@ -38,7 +38,7 @@ func (f Fault) String() string {
 
 // Faults is the error of Load: every fault there is, those of the file in order
 // of line, then those of the environment. It is never empty.
-type Faults struct {
+type Faults struct { //nolint:errname // it is a list of faults, and called so everywhere
 	List []Fault `json:"faults"`
 }
 

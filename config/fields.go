@@ -127,7 +127,7 @@ func (f field) kind() string {
 	case reflect.String:
 		return "text"
 	}
-	panic(fmt.Sprintf("config: key %s has no kind", f.key))
+	panic(fmt.Sprintf("config: key %s has no kind", f.key)) //nolint:forbidigo // a mistake in this package
 }
 
 // walk calls visit for every leaf below the struct v that is not inside a list;
@@ -154,7 +154,7 @@ func setDefaults(v reflect.Value) {
 			return
 		}
 		if err := parse(v, f, text); err != nil {
-			panic(fmt.Sprintf("config: default of %s: %v", path, err))
+			panic(fmt.Sprintf("config: default of %s: %v", path, err)) //nolint:forbidigo // a mistake in this package
 		}
 	})
 }

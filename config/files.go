@@ -49,8 +49,7 @@ func readFile(path string) ([]byte, error) {
 
 // unreadable wraps an error of a file operation in few words.
 func unreadable(path string, err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
 	}
 	return fmt.Errorf("cannot read %s: %w", quote(path), err)

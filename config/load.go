@@ -25,7 +25,7 @@ func Only(keys ...string) Option {
 	known := keysOf(fieldsOf(reflect.TypeFor[Config]()))
 	for _, key := range keys {
 		if !slices.Contains(known, key) {
-			panic("config: Only: no top-level key " + key)
+			panic("config: Only: no top-level key " + key) //nolint:forbidigo // a registration mistake
 		}
 	}
 	return func(l *loader) { l.only = keys }
@@ -67,7 +67,7 @@ func Load(path string, env []string, opts ...Option) (*Config, error) {
 	l := newLoader(name, env, opts)
 	if err != nil { // what the file lacks cannot be told
 		l.applyEnv()
-		l.faultAt(0, "", "%v", err)
+		l.faultAtf(0, "", "%v", err)
 		return l.result()
 	}
 	return l.load(data)

@@ -260,69 +260,127 @@ func TestLoad_Faults(t *testing.T) {
 		opts       []Option
 		want       string
 	}{
-		{name: "STYLE's example", text: "routes:\n  - {topic: a, sink: sensor}\n  - topic: b\n    sink: sensor\n    batch:\n      max: 0\n",
-			want: "sluice.yaml:10: routes[1].batch.max: 0 is not allowed; use 1 or more, or never"},
-		{name: "section twice", text: "store: {postgres: {url: postgres://d/s, max_conns: 0}}\n",
-			want: "sluice.yaml:5: store: is given twice, first on line 4; keep one"},
-		{name: "not YAML", text: "clock: {interval: ${X}}\n",
-			want: "sluice.yaml:5: not valid YAML: did not find expected ',' or '}'; quote values with ${...} or , inside { } and [ ]"},
-		{name: "tab", text: "clock:\n\tinterval: 1s\n",
-			want: "sluice.yaml:6: not valid YAML: a line begins with a tab; use spaces"},
-		{name: "colon", text: "admin: a: b\n",
-			want: "sluice.yaml:5: not valid YAML: mapping values are not allowed in this context; quote a value that contains a colon and a space"},
-		{name: "alias instead of a secret", text: "admin: *hunter2\n",
-			want: "sluice.yaml:5: not valid YAML: an alias without its anchor; quote a value that begins with * or &"},
-		{name: "two documents", text: "---\nclock: {interval: 1s}\n",
-			want: "sluice.yaml:5: a second document begins here; use one document, without ---"},
-		{name: "section is a value", text: "clock: 5s\n",
-			want: "sluice.yaml:5: clock: is a single value; keys and values are wanted here, like interval: ..."},
-		{name: "handled topic without sink", text: "routes: [{topic: \"a/{x}\"}, {topic: b}]\n", opts: []Option{Sinks("sensor"), Handled("a/+")},
-			want: "sluice.yaml:5: routes[1].sink: missing; use one of sensor"},
-		{name: "handled topic with sink", text: "routes: [{topic: a, sink: sensor}]\n", opts: []Option{Sinks("sensor"), Handled("a")},
-			want: "sluice.yaml:5: routes[0].sink: the program handles this topic itself; remove the sink"},
-		{name: "no route at all", text: "", opts: []Option{Sinks("door")},
-			want: "sluice.yaml: routes: there is no route; give at least one, with topic and sink"},
-		{name: "user twice", text: "", env: []string{"SLUICE_BROKER_URL=mqtt://u:hunter2@b", "SLUICE_BROKER_USER=v", "SLUICE_BROKER_PASSWORD=hunter3"},
-			want: "environment: SLUICE_BROKER_PASSWORD: the URL has a password too; keep one\nenvironment: SLUICE_BROKER_USER: the URL names a user too; keep one"},
-		{name: "secret twice", text: "", env: []string{"SLUICE_BROKER_PASSWORD=hunter2", "SLUICE_BROKER_PASSWORD_FILE=/x"},
-			want: "environment: SLUICE_BROKER_PASSWORD_FILE: SLUICE_BROKER_PASSWORD is set too; keep one"},
-		{name: "device as a file", text: "", env: []string{"SLUICE_BROKER_PASSWORD_FILE=/dev/null"},
-			want: `environment: SLUICE_BROKER_PASSWORD_FILE: "/dev/null" is not a regular file`},
-		{name: "TLS files without TLS", text: "", env: []string{"SLUICE_BROKER_CA=testdata/not-a-cert.txt"},
-			want: "environment: SLUICE_BROKER_CA: has no effect; it needs an mqtts:// URL"},
-		{name: "not a certificate", text: "", env: []string{"SLUICE_BROKER_URL=mqtts://b", "SLUICE_BROKER_CA=testdata/not-a-cert.txt"},
-			want: `environment: SLUICE_BROKER_CA: "testdata/not-a-cert.txt": no certificate in PEM form in it`},
-		{name: "key without cert", text: "", env: []string{"SLUICE_STORE_POSTGRES_KEY=testdata/not-a-cert.txt"},
-			want: "environment: SLUICE_STORE_POSTGRES_KEY: needs cert too"},
-		{name: "port", text: "", env: []string{"SLUICE_BROKER_URL=mqtt://b:70000"},
-			want: `environment: SLUICE_BROKER_URL: port "70000" is not allowed; use 1 to 65535`},
-		{name: "path of a broker", text: "", env: []string{"SLUICE_BROKER_URL=mqtt://b/x"},
-			want: "environment: SLUICE_BROKER_URL: has a path or parameters; only scheme, user, password, host and port belong here"},
-		{name: "database of Redis", text: "", env: []string{"SLUICE_QUEUE_REDIS_URL=redis://b/x"},
-			want: "environment: SLUICE_QUEUE_REDIS_URL: only the number of a database may follow the host, like redis://redis:6379/1"},
-		{name: "metrics", text: "", env: []string{"SLUICE_METRICS_DEVICE=127.0.0.1:9466"},
-			want: "environment: SLUICE_METRICS_DEVICE: port 9466 is also that of metrics.clock; give each service its own"},
-		{name: "no space after a colon", text: "admin: /a\ndevice: {password:hunter2}\n",
-			want: "sluice.yaml:6: device.password: unknown key; a space is wanted after the colon"},
-		{name: "variable without its section", text: "", env: []string{"SLUICE_REDIS_URL=x"},
-			want: "environment: SLUICE_REDIS_URL: unknown variable; did you mean SLUICE_QUEUE_REDIS_URL?"},
-		{name: "variable like no other", text: "", env: []string{"SLUICE_XYZ=x"},
-			want: "environment: SLUICE_XYZ: unknown variable; the names are SLUICE_ and the path of a key, like SLUICE_CLOCK_INTERVAL"},
-		{name: "jitter", text: "clock: {interval: 1s, jitter: 2s}\n",
-			want: "sluice.yaml:5: clock.jitter: 2s is more than clock.interval 1s; use that or less"},
-		{name: "routes are no list", text: "routes: {topic: a}\n",
-			want: "sluice.yaml:5: routes: is a mapping of keys; a list is wanted here"},
-		{name: "routes are empty", text: "routes: []\n",
-			want: "sluice.yaml:5: routes: there is no route; give at least one, with topic and sink"},
-		{name: "password twice in PostgreSQL", text: "", env: []string{"SLUICE_STORE_POSTGRES_URL=postgres://u:hunter2@d/s", "SLUICE_STORE_POSTGRES_PASSWORD=x"},
-			want: "environment: SLUICE_STORE_POSTGRES_PASSWORD: the URL has a password too; keep one"},
-		{name: "every fault of the environment beside broken YAML", text: "a: [\n", env: []string{"SLUICE_GATHER=-1s"},
-			want: "sluice.yaml:6: not valid YAML: did not find expected node content\nenvironment: SLUICE_GATHER: -1s is not allowed; use 0s to 1s"},
+		{
+			name: "STYLE's example", text: "routes:\n  - {topic: a, sink: sensor}\n  - topic: b\n    sink: sensor\n    batch:\n      max: 0\n",
+			want: "sluice.yaml:10: routes[1].batch.max: 0 is not allowed; use 1 or more, or never",
+		},
+		{
+			name: "section twice", text: "store: {postgres: {url: postgres://d/s, max_conns: 0}}\n",
+			want: "sluice.yaml:5: store: is given twice, first on line 4; keep one",
+		},
+		{
+			name: "not YAML", text: "clock: {interval: ${X}}\n",
+			want: "sluice.yaml:5: not valid YAML: did not find expected ',' or '}'; quote values with ${...} or , inside { } and [ ]",
+		},
+		{
+			name: "tab", text: "clock:\n\tinterval: 1s\n",
+			want: "sluice.yaml:6: not valid YAML: a line begins with a tab; use spaces",
+		},
+		{
+			name: "colon", text: "admin: a: b\n",
+			want: "sluice.yaml:5: not valid YAML: mapping values are not allowed in this context; quote a value that contains a colon and a space",
+		},
+		{
+			name: "alias instead of a secret", text: "admin: *hunter2\n",
+			want: "sluice.yaml:5: not valid YAML: an alias without its anchor; quote a value that begins with * or &",
+		},
+		{
+			name: "two documents", text: "---\nclock: {interval: 1s}\n",
+			want: "sluice.yaml:5: a second document begins here; use one document, without ---",
+		},
+		{
+			name: "section is a value", text: "clock: 5s\n",
+			want: "sluice.yaml:5: clock: is a single value; keys and values are wanted here, like interval: ...",
+		},
+		{
+			name: "handled topic without sink", text: "routes: [{topic: \"a/{x}\"}, {topic: b}]\n", opts: []Option{Sinks("sensor"), Handled("a/+")},
+			want: "sluice.yaml:5: routes[1].sink: missing; use one of sensor",
+		},
+		{
+			name: "handled topic with sink", text: "routes: [{topic: a, sink: sensor}]\n", opts: []Option{Sinks("sensor"), Handled("a")},
+			want: "sluice.yaml:5: routes[0].sink: the program handles this topic itself; remove the sink",
+		},
+		{
+			name: "no route at all", text: "", opts: []Option{Sinks("door")},
+			want: "sluice.yaml: routes: there is no route; give at least one, with topic and sink",
+		},
+		{
+			name: "user twice", text: "", env: []string{"SLUICE_BROKER_URL=mqtt://u:hunter2@b", "SLUICE_BROKER_USER=v", "SLUICE_BROKER_PASSWORD=hunter3"},
+			want: "environment: SLUICE_BROKER_PASSWORD: the URL has a password too; keep one\nenvironment: SLUICE_BROKER_USER: the URL names a user too; keep one",
+		},
+		{
+			name: "secret twice", text: "", env: []string{"SLUICE_BROKER_PASSWORD=hunter2", "SLUICE_BROKER_PASSWORD_FILE=/x"},
+			want: "environment: SLUICE_BROKER_PASSWORD_FILE: SLUICE_BROKER_PASSWORD is set too; keep one",
+		},
+		{
+			name: "device as a file", text: "", env: []string{"SLUICE_BROKER_PASSWORD_FILE=/dev/null"},
+			want: `environment: SLUICE_BROKER_PASSWORD_FILE: "/dev/null" is not a regular file`,
+		},
+		{
+			name: "TLS files without TLS", text: "", env: []string{"SLUICE_BROKER_CA=testdata/not-a-cert.txt"},
+			want: "environment: SLUICE_BROKER_CA: has no effect; it needs an mqtts:// URL",
+		},
+		{
+			name: "not a certificate", text: "", env: []string{"SLUICE_BROKER_URL=mqtts://b", "SLUICE_BROKER_CA=testdata/not-a-cert.txt"},
+			want: `environment: SLUICE_BROKER_CA: "testdata/not-a-cert.txt": no certificate in PEM form in it`,
+		},
+		{
+			name: "key without cert", text: "", env: []string{"SLUICE_STORE_POSTGRES_KEY=testdata/not-a-cert.txt"},
+			want: "environment: SLUICE_STORE_POSTGRES_KEY: needs cert too",
+		},
+		{
+			name: "port", text: "", env: []string{"SLUICE_BROKER_URL=mqtt://b:70000"},
+			want: `environment: SLUICE_BROKER_URL: port "70000" is not allowed; use 1 to 65535`,
+		},
+		{
+			name: "path of a broker", text: "", env: []string{"SLUICE_BROKER_URL=mqtt://b/x"},
+			want: "environment: SLUICE_BROKER_URL: has a path or parameters; only scheme, user, password, host and port belong here",
+		},
+		{
+			name: "database of Redis", text: "", env: []string{"SLUICE_QUEUE_REDIS_URL=redis://b/x"},
+			want: "environment: SLUICE_QUEUE_REDIS_URL: only the number of a database may follow the host, like redis://redis:6379/1",
+		},
+		{
+			name: "metrics", text: "", env: []string{"SLUICE_METRICS_DEVICE=127.0.0.1:9466"},
+			want: "environment: SLUICE_METRICS_DEVICE: port 9466 is also that of metrics.clock; give each service its own",
+		},
+		{
+			name: "no space after a colon", text: "admin: /a\ndevice: {password:hunter2}\n",
+			want: "sluice.yaml:6: device.password: unknown key; a space is wanted after the colon",
+		},
+		{
+			name: "variable without its section", text: "", env: []string{"SLUICE_REDIS_URL=x"},
+			want: "environment: SLUICE_REDIS_URL: unknown variable; did you mean SLUICE_QUEUE_REDIS_URL?",
+		},
+		{
+			name: "variable like no other", text: "", env: []string{"SLUICE_XYZ=x"},
+			want: "environment: SLUICE_XYZ: unknown variable; the names are SLUICE_ and the path of a key, like SLUICE_CLOCK_INTERVAL",
+		},
+		{
+			name: "jitter", text: "clock: {interval: 1s, jitter: 2s}\n",
+			want: "sluice.yaml:5: clock.jitter: 2s is more than clock.interval 1s; use that or less",
+		},
+		{
+			name: "routes are no list", text: "routes: {topic: a}\n",
+			want: "sluice.yaml:5: routes: is a mapping of keys; a list is wanted here",
+		},
+		{
+			name: "routes are empty", text: "routes: []\n",
+			want: "sluice.yaml:5: routes: there is no route; give at least one, with topic and sink",
+		},
+		{
+			name: "password twice in PostgreSQL", text: "", env: []string{"SLUICE_STORE_POSTGRES_URL=postgres://u:hunter2@d/s", "SLUICE_STORE_POSTGRES_PASSWORD=x"},
+			want: "environment: SLUICE_STORE_POSTGRES_PASSWORD: the URL has a password too; keep one",
+		},
+		{
+			name: "every fault of the environment beside broken YAML", text: "a: [\n", env: []string{"SLUICE_GATHER=-1s"},
+			want: "sluice.yaml:6: not valid YAML: did not find expected node content\nenvironment: SLUICE_GATHER: -1s is not allowed; use 0s to 1s",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := faultsOf(t, minimal+tt.text, tt.env, tt.opts...)
-			if i := strings.LastIndex(got, "hunter"); i >= 0 {
+			if strings.Contains(got, "hunter") {
 				t.Errorf("a fault shows a secret: %s", got)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -355,8 +413,10 @@ func TestLoad_NotFaults(t *testing.T) {
 
 func TestLoad_TakesUserAndPasswordOutOfTheURL(t *testing.T) {
 	c := mustLoad(t, minimal, []string{"SLUICE_BROKER_URL=mqtt://u:p@b", "SLUICE_QUEUE_REDIS_URL=redis://:q@r/3"})
-	got := []string{c.Broker.URL.Reveal(), c.Broker.User, c.Broker.Password.Reveal(), c.Broker.Address(),
-		c.Queue.Redis.URL.Reveal(), c.Queue.Redis.User, c.Queue.Redis.Password.Reveal(), c.Queue.Redis.Address()}
+	got := []string{
+		c.Broker.URL.Reveal(), c.Broker.User, c.Broker.Password.Reveal(), c.Broker.Address(),
+		c.Queue.Redis.URL.Reveal(), c.Queue.Redis.User, c.Queue.Redis.Password.Reveal(), c.Queue.Redis.Address(),
+	}
 	want := []string{"mqtt://b", "u", "p", "b:1883", "redis://r/3", "", "q", "r:6379"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

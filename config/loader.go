@@ -75,10 +75,10 @@ func (l *loader) reads(path string) bool {
 	return l.only == nil || slices.Contains(l.only, top)
 }
 
-// fault records a fault at a path: at the place where its value was given, or
+// faultf records a fault at a path: at the place where its value was given, or
 // else where the nearest section around it begins. No other fault of this path
 // follows.
-func (l *loader) fault(path, format string, args ...any) {
+func (l *loader) faultf(path, format string, args ...any) {
 	l.bad[path] = true
 	at, shown := l.where(path)
 	file := l.file
@@ -101,8 +101,8 @@ func (l *loader) where(path string) (at origin, shown string) {
 	return origin{}, path
 }
 
-// faultAt records a fault at a line, for what has no origin yet.
-func (l *loader) faultAt(line int, path, format string, args ...any) {
+// faultAtf records a fault at a line, for what has no origin yet.
+func (l *loader) faultAtf(line int, path, format string, args ...any) {
 	l.bad[path] = true
 	l.faults.List = append(l.faults.List, Fault{l.file, line, path, fmt.Sprintf(format, args...)})
 }
@@ -138,7 +138,7 @@ func (l *loader) put(path string, f field, v reflect.Value, text string, o origi
 	}
 	if err != nil {
 		l.bad[path] = true
-		l.fault(written, "%v", err)
+		l.faultf(written, "%v", err)
 	}
 }
 

@@ -36,7 +36,7 @@ func parse(v reflect.Value, f field, text string) error {
 	case reflect.Int, reflect.Int64:
 		return parseNumber(v, f, text)
 	}
-	panic(fmt.Sprintf("config: key %s has a type without parser", f.key))
+	panic(fmt.Sprintf("config: key %s has a type without parser", f.key)) //nolint:forbidigo // a mistake in this package
 }
 
 func parseSecret(v reflect.Value, text string) error {
@@ -110,7 +110,7 @@ func limit(f field, tag string) (n int64, ok bool) {
 	}
 	n, err := number(f, text)
 	if err != nil {
-		panic(fmt.Sprintf("config: %s of %s: %v", tag, f.key, err))
+		panic(fmt.Sprintf("config: %s of %s: %v", tag, f.key, err)) //nolint:forbidigo // a mistake in this package
 	}
 	return n, true
 }
@@ -138,19 +138,17 @@ var days = regexp.MustCompile(`^(-?)(\d+)d(.*)$`)
 // parseDuration reads what time.ParseDuration reads, with whole days in front:
 // 7d, 1d12h.
 func parseDuration(text string) (time.Duration, error) {
-	rest, sign, whole := text, time.Duration(1), time.Duration(0)
+	rest, negative, whole := text, false, time.Duration(0)
 	if m := days.FindStringSubmatch(text); m != nil {
 		n, err := strconv.ParseInt(m[2], 10, 64)
 		if err != nil || n > int64(math.MaxInt64/(24*time.Hour)) {
 			return 0, fmt.Errorf("%s is too long", quote(text))
 		}
-		if m[1] == "-" {
-			sign = -1
-		}
+		negative = m[1] == "-"
 		whole, rest = time.Duration(n)*24*time.Hour, m[3]
 	}
 	if rest == "" && whole != 0 {
-		return sign * whole, nil
+		rest = "0s"
 	}
 	d, err := time.ParseDuration(rest)
 	switch {
@@ -161,7 +159,10 @@ func parseDuration(text string) (time.Duration, error) {
 	case d > 0 && whole > math.MaxInt64-d:
 		return 0, fmt.Errorf("%s is too long", quote(text))
 	}
-	return sign * (whole + d), nil
+	if negative {
+		return -(whole + d), nil
+	}
+	return whole + d, nil
 }
 
 // units of sizes, the largest first.

@@ -27,7 +27,7 @@ func (l *loader) parseYAML(data []byte) (root *yaml.Node, whole bool) {
 	case len(docs) == 0 || len(docs[0].Content) == 0:
 		return nil, true
 	case len(docs) > 1:
-		l.faultAt(docs[1].Line, "", "a second document begins here; use one document, without ---")
+		l.faultAtf(docs[1].Line, "", "a second document begins here; use one document, without ---")
 	}
 	return docs[0].Content[0], true
 }
@@ -36,8 +36,7 @@ func (l *loader) parseYAML(data []byte) (root *yaml.Node, whole bool) {
 // line shows one. It never repeats text of the file, which may be a secret.
 func (l *loader) syntaxFault(err error, data []byte) {
 	line, message := 0, "cannot be read"
-	var le *yaml.LoadError
-	if errors.As(err, &le) {
+	if le, ok := errors.AsType[*yaml.LoadError](err); ok {
 		line, message = le.Mark.Line, le.Message
 	}
 	text := lineOf(data, line)
@@ -53,7 +52,7 @@ func (l *loader) syntaxFault(err error, data []byte) {
 	case strings.Contains(message, "mapping values are not allowed"):
 		message += "; quote a value that contains a colon and a space"
 	}
-	l.faultAt(line, "", "not valid YAML: %s", message)
+	l.faultAtf(line, "", "not valid YAML: %s", message)
 }
 
 // lineOf returns a line of the file, counted from 1; "" for one that is not there.

@@ -52,8 +52,8 @@ func run(t testing.TB, conn net.Conn, script func(*peer)) {
 	script(&peer{t, conn, bufio.NewReader(conn)})
 }
 
-// fail fails the test and ends the scripts.
-func (p *peer) fail(format string, args ...any) {
+// failf fails the test and ends the scripts.
+func (p *peer) failf(format string, args ...any) {
 	p.t.Helper()
 	p.t.Errorf("broker: "+format, args...)
 	runtime.Goexit()
@@ -67,7 +67,7 @@ func (p *peer) send(b ...[]byte) {
 		all = append(all, b...)
 	}
 	if _, err := p.conn.Write(all); err != nil {
-		p.fail("%v", err)
+		p.failf("%v", err)
 	}
 }
 
@@ -77,14 +77,14 @@ func (p *peer) expect(kind byte) *packets.ControlPacket {
 	p.t.Helper()
 	cp, err := packets.ReadPacket(p.in)
 	if err != nil {
-		p.fail("%v, want packet of type %d", err, kind)
+		p.failf("%v, want packet of type %d", err, kind)
 	}
 	if cp.Type == packets.PINGREQ && kind != packets.PINGREQ {
 		p.send([]byte{packets.PINGRESP << 4, 0})
 		return p.expect(kind)
 	}
 	if cp.Type != kind {
-		p.fail("got packet of type %d (%v), want %d", cp.Type, cp, kind)
+		p.failf("got packet of type %d (%v), want %d", cp.Type, cp, kind)
 	}
 	return cp
 }
@@ -96,7 +96,7 @@ func (p *peer) expectDisconnect(code byte) {
 	for {
 		cp, err := packets.ReadPacket(p.in)
 		if err != nil {
-			p.fail("%v, want DISCONNECT", err)
+			p.failf("%v, want DISCONNECT", err)
 		}
 		if d, ok := cp.Content.(*packets.Disconnect); ok {
 			if d.ReasonCode != code {

@@ -37,10 +37,11 @@ func parsePublish(flags byte, body []byte, subs []uint32, cut bool) (publish, []
 	case p.qos == 0 && p.dup:
 		return p, subs, malformed("PUBLISH with QoS 0 and DUP [MQTT-3.3.1-2]")
 	}
-	rest, ok := body, false
-	if p.topic, rest, ok = takeBinary(rest); !ok {
+	topic, rest, ok := takeBinary(body)
+	if !ok {
 		return p, subs, malformed("PUBLISH ends within the topic")
 	}
+	p.topic = topic
 	if err := checkTopic(p.topic); err != nil {
 		return p, subs, err
 	}

@@ -30,14 +30,20 @@ func TestParsePublish(t *testing.T) {
 		{name: "QoS 0", body: "\x00\x01a\x00hi", want: want{topic: "a", payload: "hi"}},
 		{name: "QoS 1", flags: 2, body: "\x00\x01a\x12\x34\x00hi", want: want{topic: "a", payload: "hi", id: 0x1234, qos: 1}},
 		{name: "DUP and RETAIN", flags: 0xB, body: "\x00\x01a\x00\x01\x00", want: want{topic: "a", id: 1, qos: 1, dup: true, retain: true}},
-		{name: "identifier of one byte", flags: 2, body: "\x00\x01a\x00\x01\x02\x0B\x07hi",
-			want: want{topic: "a", payload: "hi", id: 1, qos: 1, subs: []uint32{7}}},
-		{name: "identifiers of four bytes and of two", body: "\x00\x01a\x08\x0B\xFF\xFF\xFF\x7F\x0B\x80\x01!",
-			want: want{topic: "a", payload: "!", subs: []uint32{maxIdentifier, 128}}},
-		{name: "every property", body: "\x00\x01a\x24" +
-			"\x01\x01" + "\x02\x00\x00\x00\x09" + "\x03\x00\x01t" + "\x08\x00\x01r" + "\x09\x00\x02\x00\x00" +
-			"\x26\x00\x01k\x00\x01v" + "\x0B\x03" + "\x26\x00\x01k\x00\x01v" + "hi",
-			want: want{topic: "a", payload: "hi", subs: []uint32{3}}},
+		{
+			name: "identifier of one byte", flags: 2, body: "\x00\x01a\x00\x01\x02\x0B\x07hi",
+			want: want{topic: "a", payload: "hi", id: 1, qos: 1, subs: []uint32{7}},
+		},
+		{
+			name: "identifiers of four bytes and of two", body: "\x00\x01a\x08\x0B\xFF\xFF\xFF\x7F\x0B\x80\x01!",
+			want: want{topic: "a", payload: "!", subs: []uint32{maxIdentifier, 128}},
+		},
+		{
+			name: "every property", body: "\x00\x01a\x24" +
+				"\x01\x01" + "\x02\x00\x00\x00\x09" + "\x03\x00\x01t" + "\x08\x00\x01r" + "\x09\x00\x02\x00\x00" +
+				"\x26\x00\x01k\x00\x01v" + "\x0B\x03" + "\x26\x00\x01k\x00\x01v" + "hi",
+			want: want{topic: "a", payload: "hi", subs: []uint32{3}},
+		},
 
 		{name: "QoS 3 [MQTT-3.3.1-4]", flags: 6, body: "\x00\x01a\x00\x01\x00", want: want{code: codeMalformed}},
 		{name: "QoS 2", flags: 4, body: "\x00\x01a\x00\x01\x00", want: want{code: codeQoSUnsupported}},

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -110,7 +111,7 @@ func (s *session) Receive(ctx context.Context) ([]sluice.Delivery, error) {
 func (s *session) take() ([]sluice.Delivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.pending.deliveries) == 0 || s.err == errClosed {
+	if len(s.pending.deliveries) == 0 || errors.Is(s.err, errClosed) {
 		return nil, s.err
 	}
 	s.pending, s.spare = s.spare, s.pending

@@ -109,7 +109,7 @@ func (s *Source) Open(ctx context.Context, obsolete []string) (sluice.Session, e
 	session, err := s.open(ctx, obsolete)
 	if err != nil {
 		if ctx.Err() != nil { // the deadline closed the connection under it
-			err = fmt.Errorf("%w (%v)", context.Cause(ctx), err)
+			err = fmt.Errorf("%w (%v)", context.Cause(ctx), err) //nolint:errorlint // err is a mere consequence
 		}
 		return nil, fmt.Errorf("mqtt: open session with %s: %w", s.config.URL, err)
 	}

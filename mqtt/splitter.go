@@ -74,9 +74,6 @@ func (s *splitter) move(size int) {
 	s.buf, s.r = to, 0
 }
 
-// room tells whether fill could read without growing the buffer.
-func (s *splitter) room() bool { return s.w < len(s.buf) }
-
 // next splits the next packet off; ok is false when it has not arrived whole.
 func (s *splitter) next() (p packet, ok bool, err error) {
 	s.passOver()

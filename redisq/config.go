@@ -95,8 +95,7 @@ const (
 func (c Config) options() (rueidis.ClientOption, error) {
 	o, err := rueidis.ParseURL(c.URL)
 	if err != nil {
-		var inURL *url.Error
-		if errors.As(err, &inURL) {
+		if inURL, ok := errors.AsType[*url.Error](err); ok {
 			err = inURL.Err
 		}
 		return o, fmt.Errorf("redis url: %w; use redis://host:port/db, rediss://host:port/db or unix:///path", err)

@@ -64,7 +64,7 @@ func load(name string, libraries ...string) script {
 func source(name string) string {
 	text, err := sources.ReadFile("scripts/" + name + ".lua")
 	if err != nil {
-		panic(err) // not embedded: a defect of this program
+		panic(err) //nolint:forbidigo // not embedded: a defect of this program
 	}
 	return string(text)
 }

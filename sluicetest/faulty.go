@@ -206,7 +206,7 @@ func (f *FaultyQueue) Watch(ctx context.Context, wake func(queue string)) error 
 	f.watch(&cancel, true)
 	defer f.watch(&cancel, false)
 	err := f.queue.Watch(ctx, wake)
-	if context.Cause(ctx) == ErrFault {
+	if errors.Is(context.Cause(ctx), ErrFault) {
 		return ErrFault
 	}
 	return err

@@ -3,6 +3,7 @@ package sluicetest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -62,7 +63,7 @@ func (q *Queue) Renew(ctx context.Context, l sluice.Lease, ttl time.Duration) er
 // Unlease implements sluice.Queue.
 func (q *Queue) Unlease(ctx context.Context, l sluice.Lease) error {
 	err := q.withLease(ctx, l, func(s *session) { s.token = "" })
-	if err == sluice.ErrFenced {
+	if errors.Is(err, sluice.ErrFenced) {
 		return nil
 	}
 	return err

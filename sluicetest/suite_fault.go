@@ -187,7 +187,7 @@ func (w *world) ingest() {
 			return
 		}
 	}
-	w.q.Unlease(w.r.ctx, l)
+	_ = w.q.Unlease(w.r.ctx, l) // else the lease runs out
 }
 
 func (w *world) group(l sluice.Lease, number uint64, messages []int, known map[uint64]bool) *sluice.Group {
@@ -249,12 +249,12 @@ func (w *world) work(queue string) bool {
 		return true
 	}
 	if c.Batch.Attempt == 1 && c.Batch.ID[0]%4 == 0 { // fails at first
-		w.q.Release(w.r.ctx, c, sluice.Retry{After: long, Halted: c.Batch.ID[0]%8 == 0})
+		_ = w.q.Release(w.r.ctx, c, sluice.Retry{After: long, Halted: c.Batch.ID[0]%8 == 0})
 	} else {
 		w.complete(c)
 	}
 	if err := w.q.Resume(w.r.ctx, queue); err != nil { // a retry is an hour away
-		w.r.q.Resume(w.r.ctx, queue)
+		_ = w.r.q.Resume(w.r.ctx, queue) // if not this time, then the next
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -107,7 +108,7 @@ func cpu(b *testing.B, pids ...int) (sum time.Duration) {
 		if err != nil {
 			continue // it has ended: the first one counts it
 		}
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 		last := 13 // utime, stime
 		if i == 0 {
 			last = 15 // and those of children waited for

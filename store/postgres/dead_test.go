@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,8 +56,8 @@ func listed(t testing.TB, pool *pgxpool.Pool) (letters []sluice.DeadLetter) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := len(all) - 1; i >= 0; i-- {
-		l := all[i].DeadLetter
+	for _, a := range slices.Backward(all) {
+		l := a.DeadLetter
 		l.Received, l.At = l.Received.UTC(), l.At.UTC()
 		letters = append(letters, l)
 	}

@@ -10,8 +10,7 @@ import (
 )
 
 func stateOf(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code
 	}
 	return ""
@@ -31,8 +30,10 @@ func TestSensor_OperatorsMistakesHalt(t *testing.T) {
 		{"column of a wider type", "ALTER TABLE data.sensor ALTER temp TYPE float8", "ALTER TABLE data.sensor ALTER temp TYPE real", "08P01", "types"},
 		{"column of a narrower type", "ALTER TABLE data.sensor ALTER epoch TYPE int", "ALTER TABLE data.sensor ALTER epoch TYPE bigint", "22P03", "types"},
 		{"applied batches gone", "ALTER TABLE sluice.applied_batch RENAME TO other", "ALTER TABLE sluice.other RENAME TO applied_batch", "42P01", "sluice db migrate"},
-		{"foreign key", "CREATE TABLE data.room (device varchar(64) COLLATE \"C\" PRIMARY KEY); ALTER TABLE data.sensor ADD FOREIGN KEY (device) REFERENCES data.room",
-			"DROP TABLE data.room CASCADE", "23503", ""},
+		{
+			"foreign key", "CREATE TABLE data.room (device varchar(64) COLLATE \"C\" PRIMARY KEY); ALTER TABLE data.sensor ADD FOREIGN KEY (device) REFERENCES data.room",
+			"DROP TABLE data.room CASCADE", "23503", "",
+		},
 		{"entry counter behind", "INSERT INTO data.sensor SELECT g, 1, 'x', 1, 1, g FROM generate_series(1, 10) g", "UPDATE sluice.entry_counter SET last_id = 10", "23505", "set the facility's last_id"},
 		{"entry counter gone", "DELETE FROM sluice.entry_counter", "INSERT INTO sluice.entry_counter VALUES (1, 0)", "", "restart the router"},
 	} {

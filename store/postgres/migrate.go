@@ -102,11 +102,11 @@ func migrateUp(ctx context.Context, db *sql.DB) (from, to int64, err error) {
 func Target() int64 {
 	files, err := migrations.ReadDir("migrations") // sorted by name
 	if err != nil || len(files) == 0 {
-		panic("postgres: no migrations embedded")
+		panic("postgres: no migrations embedded") //nolint:forbidigo // a defect of this program
 	}
 	v, err := goose.NumericComponent(files[len(files)-1].Name())
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // a defect of this program
 	}
 	return v
 }

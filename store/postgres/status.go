@@ -81,6 +81,8 @@ func (c *statusColumns) add(r RouteStatus) error {
 }
 
 func (c *statusColumns) arguments(facility int32) []any {
-	return []any{facility, c.route, c.received, c.stored, c.duplicate, c.dead, c.dropped,
-		c.queued, c.batches, c.bytes, c.oldest, c.rate, c.halted, c.since}
+	return []any{
+		facility, c.route, c.received, c.stored, c.duplicate, c.dead, c.dropped,
+		c.queued, c.batches, c.bytes, c.oldest, c.rate, c.halted, c.since,
+	}
 }
