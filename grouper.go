@@ -18,7 +18,7 @@ type grouper struct {
 	group    Group
 	seen     map[uint16]uint64 // redelivery record: hash by packet id
 	packets  packetWindow
-	unrouted bool // an unrouted topic of this session was logged
+	unrouted bool // an unrouted topic was logged since begin
 }
 
 // maxTargets bounds the cache of topics: a fleet of that many devices with the
