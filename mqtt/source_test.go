@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -26,11 +27,12 @@ import (
 )
 
 // mosquittoPub sends each line as a message at QoS 1 and returns when all are
-// acknowledged.
-func mosquittoPub(addr, topic string, lines []byte, more ...string) error {
+// acknowledged. It ends with ctx: left alone, mosquitto_pub reconnects for ever,
+// also to the broker of a later test on the same port.
+func mosquittoPub(ctx context.Context, addr, topic string, lines []byte, more ...string) error {
 	host, port, _ := net.SplitHostPort(addr)
 	args := append([]string{"-h", host, "-p", port, "-V", "5", "-q", "1", "-t", topic, "-l"}, more...)
-	cmd := exec.Command("mosquitto_pub", args...)
+	cmd := exec.CommandContext(ctx, "mosquitto_pub", args...)
 	cmd.Stdin = bytes.NewReader(lines)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("mosquitto_pub: %w: %s", err, out)
@@ -40,7 +42,7 @@ func mosquittoPub(addr, topic string, lines []byte, more ...string) error {
 
 func mustPub(t testing.TB, addr, topic string, lines []byte) {
 	t.Helper()
-	if err := mosquittoPub(addr, topic, lines); err != nil {
+	if err := mosquittoPub(t.Context(), addr, topic, lines); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -75,7 +77,7 @@ func TestMosquitto_Overlap_AllInOrder_CopiesNamedBySubscription(t *testing.T) {
 		t.Error("a fresh broker resumed a session")
 	}
 	sent := make(chan error, 1)
-	go func() { sent <- mosquittoPub(b.Addr(), "data/sensor/d1", numbers(0, n)) }()
+	go func() { sent <- mosquittoPub(t.Context(), b.Addr(), "data/sensor/d1", numbers(0, n)) }()
 	var next [3]int // by subscription
 	ctx := patiently(t)
 	for next[1] < n || next[2] < n {
