@@ -73,8 +73,11 @@ func (o *outbox) drain() {
 	for {
 		o.mu.Lock()
 		close(o.drained)
-		if len(o.backlog) == 0 || o.session.cause() != nil {
-			o.draining = false
+		ended := o.session.cause() != nil
+		if ended || len(o.backlog) == 0 {
+			// What is left may begin within a packet: then nothing may follow it on
+			// the connection, also no DISCONNECT.
+			o.draining = len(o.backlog) > 0
 			o.mu.Unlock()
 			return
 		}
@@ -91,6 +94,7 @@ func (o *outbox) drain() {
 // writeTimeout is given up, unless it sends meanwhile.
 func (o *outbox) write(b []byte) error {
 	s := o.session
+	defer s.conn.SetWriteDeadline(time.Time{}) //nolint:errcheck // one that has passed would fail the next try
 	for len(b) > 0 {
 		reads := s.reads.Load()
 		s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) //nolint:errcheck // fails only as the write will

@@ -99,3 +99,44 @@ func TestOutbox_EndOfTheSessionFreesWhoeverWaits(t *testing.T) {
 		t.Error("write went on after the end")
 	}
 }
+
+// deadlines is a connection that notes its write deadline.
+type deadlines struct {
+	net.Conn
+	last time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.last = t
+	return d.Conn.SetWriteDeadline(t)
+}
+
+// A deadline that stayed would end the session at the first acknowledgement after
+// it, long after the broker has caught up.
+func TestOutbox_LeavesNoDeadlineBehind(t *testing.T) {
+	t.Parallel()
+	s, peer := slowPeer(t)
+	conn := &deadlines{Conn: s.conn.Conn}
+	s.conn.Conn = conn
+	go io.Copy(io.Discard, peer) //nolint:errcheck // ends with the test
+	if err := s.out.write([]byte{0xC0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if !conn.last.IsZero() {
+		t.Errorf("write deadline %v stays after the write", conn.last)
+	}
+}
+
+// A session that ends while the rest of a packet waits says nothing more: a
+// DISCONNECT behind half a PUBACK would acknowledge another message.
+func TestOutbox_NoFarewellWithinAPacket(t *testing.T) {
+	t.Parallel()
+	s, _ := slowPeer(t)
+	s.over(errClosed)
+	o := &s.out
+	o.backlog, o.draining, o.drained = []byte{1}, true, make(chan struct{})
+	o.drain()
+	if !o.behind() {
+		t.Error("the connection counts as free for a DISCONNECT")
+	}
+}
