@@ -44,7 +44,7 @@ func once(ctx context.Context, pool *pgxpool.Pool, id sluice.BatchID, facility *
 	if err != nil {
 		return nil, err
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // no effect after COMMIT
+	defer rollback(ctx, tx) // no effect after COMMIT
 	tag, err := tx.Exec(ctx, claimBatch, [16]byte(id), facility, nil)
 	if err != nil {
 		return nil, fmt.Errorf("claim batch: %w", err)
@@ -65,6 +65,15 @@ func once(ctx context.Context, pool *pgxpool.Pool, id sluice.BatchID, facility *
 		}
 	}
 	return stored, tx.Commit(ctx)
+}
+
+// rollback ends tx also when ctx has ended, within DefaultTimeout: a database that
+// is gone without a word must not hold up the route. A connection on which it
+// fails is closed, which rolls back too.
+func rollback(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), DefaultTimeout)
+	defer cancel()
+	_ = tx.Rollback(ctx) //nolint:errcheck // closed, or after COMMIT
 }
 
 // outcomeOf encodes what fn returned; an error that is no BatchError comes back.
