@@ -53,8 +53,14 @@ func (l *loader) checkBroker() {
 	l.checkTLS("broker", b.TLSFiles)
 }
 
+// minQueueBytes is the least limit of the queue: groups of 1 MiB must fit.
+const minQueueBytes = 4 << 20
+
 func (l *loader) checkRedis() {
 	r := &l.cfg.Queue.Redis
+	if n := r.MaxBytes; n > 0 && n < minQueueBytes && !l.skip("queue.redis.max_bytes") {
+		l.faultf("queue.redis.max_bytes", "%d is too small for what is stored at once; use 4MiB or more, or 0 for 80 %% of the server's maxmemory", n)
+	}
 	l.takeUser("queue.redis", &r.URL, &r.User, &r.Password)
 	if l.usable("queue.redis.url", r.URL) {
 		l.checkHost("queue.redis.url", r.URL)
