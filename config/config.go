@@ -119,7 +119,7 @@ type Redis struct {
 	// that do not show them. Default false.
 	AssumeDurable bool `key:"assume_durable" default:"false"`
 	// MaxBytes is the memory use at which appending is refused. Bytes; default 0,
-	// which means 80 % of the server's maxmemory.
+	// which means 80 % of the server's maxmemory; otherwise 4 MiB or more.
 	MaxBytes int64 `key:"max_bytes" default:"0" min:"0" is:"size"`
 }
 

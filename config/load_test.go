@@ -337,6 +337,10 @@ func TestLoad_Faults(t *testing.T) {
 			want: "environment: SLUICE_BROKER_URL: has a path or parameters; only scheme, user, password, host and port belong here",
 		},
 		{
+			name: "queue too small", env: []string{"SLUICE_QUEUE_REDIS_MAX_BYTES=64KiB"},
+			want: "environment: SLUICE_QUEUE_REDIS_MAX_BYTES: 65536 is too small for what is stored at once; use 4MiB or more, or 0 for 80 % of the server's maxmemory",
+		},
+		{
 			name: "database of Redis", text: "", env: []string{"SLUICE_QUEUE_REDIS_URL=redis://b/x"},
 			want: "environment: SLUICE_QUEUE_REDIS_URL: only the number of a database may follow the host, like redis://redis:6379/1",
 		},

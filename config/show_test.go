@@ -21,7 +21,7 @@ routes:
     sink: s
     batch: {max: 5, max_bytes: 3KiB, min: never, timeout: 1500ms, linger: 1d}
 `
-	want := mustLoad(t, text, []string{"SLUICE_BROKER_USER=yes", "SLUICE_QUEUE_REDIS_MAX_BYTES=100000"})
+	want := mustLoad(t, text, []string{"SLUICE_BROKER_USER=yes", "SLUICE_QUEUE_REDIS_MAX_BYTES=10000000"})
 	var shown bytes.Buffer
 	if err := want.Show(&shown); err != nil {
 		t.Fatal(err)
