@@ -41,16 +41,20 @@ func newGrouper(mux *Mux, o Observer, log *slog.Logger) *grouper {
 	return gr
 }
 
-// remember is how many messages the redelivery record holds: one for every packet
-// id. Twice the receive maximum would do for a broker that keeps to it and reads
-// its acknowledgements; Mosquitto under full load does neither.
-const remember = 1<<16 - 1
+// remember is how many messages the redelivery record holds: half as many as
+// there are packet ids. Twice the receive maximum would do for a broker that keeps
+// to it and reads its acknowledgements; Mosquitto under full load does neither.
+// More would be dangerous: a message that is new, has an id from one round ago and
+// the payload of then, and breaks with the connection before it is read, comes back
+// with DUP and must not be taken for the old one.
+const remember = 1 << 15
 
 // begin starts the groups of a new session. A packet id that comes back within
 // the newest window messages is reused early.
 func (gr *grouper) begin(l Lease, window int) {
-	gr.seen = make(map[uint16]uint64, len(l.Delivered))
-	for _, d := range l.Delivered {
+	newest := l.Delivered[max(len(l.Delivered)-remember, 0):] // a store may keep more
+	gr.seen = make(map[uint16]uint64, len(newest))
+	for _, d := range newest {
 		gr.seen[d.PacketID] = d.Hash
 	}
 	gr.packets = packetWindow{length: uint64(window)}

@@ -507,7 +507,7 @@ func TestLane_BatchOfALostReleaseOrClaimComesBackWhenTheClaimExpires(t *testing.
 				s.publish("t", 1)
 				s.advance(500 * ms)
 				s.queue.Fail(op, fate, errDown, 1)
-				s.advance(14 * time.Second)
+				s.advance(7 * time.Second)
 				s.stored("t", 1, 0)
 				s.advance(3 * time.Second)
 				s.stored("t", 1, 1)

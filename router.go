@@ -25,7 +25,7 @@ type Config struct {
 	Logger *slog.Logger
 	// LeaseTTL is how long the ingest lease outlives its holder. Default 10 s.
 	LeaseTTL time.Duration
-	// ClaimTTL is how long a batch stays with a worker that died. Default 15 s.
+	// ClaimTTL is how long a batch stays with a worker that died. Default 8 s.
 	ClaimTTL time.Duration
 	// Sweep is how often each lane looks into the store without being told to.
 	// Default 5 s.
@@ -45,7 +45,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	orElse(&c.Session, "broker")
 	orElse(&c.LeaseTTL, 10*time.Second)
-	orElse(&c.ClaimTTL, 15*time.Second)
+	orElse(&c.ClaimTTL, 8*time.Second)
 	orElse(&c.Sweep, 5*time.Second)
 	orElse(&c.RetryMin, 100*time.Millisecond)
 	orElse(&c.RetryMax, 5*time.Second)

@@ -184,6 +184,9 @@ func (o *operator) replay(ctx context.Context, req ReplayRequest) (r ReplayResul
 		if o.route(l.Route) == nil || l.Facility != o.facility {
 			return r, fmt.Errorf("dead letter %d belongs to route %q of %q: %w here", l.ID, l.Route, l.Facility, errNoRoute)
 		}
+		if l.Reason == sluice.ReasonTooLarge {
+			return r, fmt.Errorf("dead letter %d was too large: only its beginning was kept, so it cannot be replayed; drop it, or leave it out", l.ID)
+		}
 	}
 	lease, err := o.queue.Lease(ctx, "replay", rand.Text(), replayTimeout)
 	if errors.Is(err, sluice.ErrHeld) {

@@ -13,6 +13,7 @@ import (
 
 	"sluice"
 	"sluice/config"
+	"sluice/store/postgres"
 )
 
 // Sinks are the handlers that a route of the configuration may name.
@@ -98,7 +99,7 @@ func (l *lazyDatabase) handler(sink Sink) sluice.Handler {
 	return sluice.HandlerFunc(func(ctx context.Context, b *sluice.Batch) error {
 		h, err := get(ctx)
 		if err != nil {
-			return err
+			return postgres.Failure(b.Attempt, err)
 		}
 		return h.Handle(ctx, b)
 	})

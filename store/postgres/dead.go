@@ -57,7 +57,7 @@ func (d *Dead) Handle(ctx context.Context, b *sluice.Batch) error {
 		return nil
 	})
 	if err != nil {
-		return failure(b.Attempt, fmt.Errorf("store dead letters: %w", err))
+		return Failure(b.Attempt, fmt.Errorf("store dead letters: %w", err))
 	}
 	return decodeOutcome(stored)
 }

@@ -33,7 +33,7 @@ import (
 func Once(ctx context.Context, pool *pgxpool.Pool, b *sluice.Batch, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	stored, err := once(ctx, pool, b.ID, nil, fn)
 	if err != nil {
-		return failure(b.Attempt, err)
+		return Failure(b.Attempt, err)
 	}
 	return decodeOutcome(stored)
 }
@@ -73,7 +73,7 @@ func once(ctx context.Context, pool *pgxpool.Pool, id sluice.BatchID, facility *
 func rollback(ctx context.Context, tx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), DefaultTimeout)
 	defer cancel()
-	_ = tx.Rollback(ctx) //nolint:errcheck // closed, or after COMMIT
+	_ = tx.Rollback(ctx) // closed, or after COMMIT
 }
 
 // outcomeOf encodes what fn returned; an error that is no BatchError comes back.

@@ -82,7 +82,7 @@ func (s *Sensor) Handle(ctx context.Context, b *sluice.Batch) error {
 	w.rows, w.bad = s.rules.sift(b, w.rows[:0])
 	stored, err := s.store(ctx, b.ID, w)
 	if err != nil {
-		return failure(b.Attempt, fmt.Errorf("store readings: %w", err))
+		return Failure(b.Attempt, fmt.Errorf("store readings: %w", err))
 	}
 	return decodeOutcome(stored)
 }

@@ -88,10 +88,11 @@ func classify(err error) (class, *pgconn.PgError) {
 	return c, pg
 }
 
-// failure turns an error of the database into what a handler returns for the
-// batch at this attempt: a Halt, or an error that is tried again. A data error
-// that could not be laid to a row counts as unknown.
-func failure(attempt int, err error) error {
+// Failure turns an error of the database into what a handler returns for the
+// batch at this attempt, from 1: a sluice.Halt where an operator must act, else an
+// error that is tried again. A data error that could not be laid to a row counts
+// as unknown. nil stays nil.
+func Failure(attempt int, err error) error {
 	c, pg := classify(err)
 	switch {
 	case err == nil, c == transient:

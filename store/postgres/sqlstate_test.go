@@ -53,7 +53,7 @@ func TestFailure(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			got := failure(tc.attempt, tc.err)
+			got := Failure(tc.attempt, tc.err)
 			if isHalt(got) != tc.halt {
 				t.Errorf("got %v, want halt %t", got, tc.halt)
 			}
@@ -67,7 +67,7 @@ func TestFailure(t *testing.T) {
 func TestFailure_SaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{"42P01": "sluice db migrate", "42501": "grant", "28P01": "password", "22P03": "types"} {
-		if got := failure(1, &pgconn.PgError{Code: code}).Error(); !strings.Contains(got, want) {
+		if got := Failure(1, &pgconn.PgError{Code: code}).Error(); !strings.Contains(got, want) {
 			t.Errorf("%s: got %q, want it to contain %q", code, got, want)
 		}
 	}
