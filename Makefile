@@ -26,7 +26,7 @@ build: ## Build all commands into bin/
 
 .PHONY: run
 run: deps ## Run the whole pipeline on private servers, with 20 devices
-	@$(GO) run ./internal/demo
+	@$(GO) build -o bin/demo ./internal/demo && exec bin/demo # not `go run`: it calls Ctrl-C an error
 
 .PHONY: test
 test: deps ## Run all tests, with the race detector, on real servers
