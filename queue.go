@@ -146,7 +146,7 @@ type Group struct {
 	// Delivered are the QoS 1 messages of this group, in order of receipt.
 	Delivered []Delivered
 	// Remember is how many Delivered of the session the store keeps at least,
-	// the newest: twice the receive maximum.
+	// the newest.
 	Remember int
 }
 

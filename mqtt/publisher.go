@@ -39,6 +39,7 @@ type Publisher struct {
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
+	up      bool                        // there has been a connection
 	manager *autopaho.ConnectionManager // nil until the first Publish
 	session context.Context             // ends when the broker has forgotten the session
 	forget  context.CancelFunc
@@ -183,7 +184,11 @@ func (p *Publisher) connected(_ *autopaho.ConnectionManager, ack *paho.Connack) 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refusal = nil
-	if ack.SessionPresent || p.closed {
+	// The library may let a Publish through before it calls this: at the first
+	// connection it must not be taken for one that was dropped, and sent twice.
+	first := !p.up
+	p.up = true
+	if first || ack.SessionPresent || p.closed {
 		return
 	}
 	p.forget()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
 
 	"sluice/internal/testenv"
 )
@@ -151,5 +152,24 @@ func TestPublisher_Closed(t *testing.T) {
 	}
 	if _, err := p.Publish(context.Background(), "pulse", nil, 1); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A message that is under way while the library reports the first connection is
+// not taken for one that a lost session dropped.
+func TestPublisher_FirstConnectionRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	p, err := NewPublisher(Config{URL: "mqtt://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	underWay := p.current()
+	p.connected(nil, &paho.Connack{})
+	if underWay.Err() != nil {
+		t.Error("the first connection ends what is under way: it would be sent twice")
+	}
+	p.connected(nil, &paho.Connack{})
+	if underWay.Err() == nil {
+		t.Error("a session that was lost does not end what is under way")
 	}
 }
