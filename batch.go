@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -48,8 +49,33 @@ type Batch struct {
 	// Attempt counts from 1.
 	Attempt  int
 	Messages []Message
+	// Note is what Keep stored last in the batch's queue, by whatever batch; nil at
+	// first. Do not change it.
+	Note []byte
 
 	filters []Filter
+	keep    func(ctx context.Context, note []byte) error
+}
+
+// Keep stores a note of a few KiB with the batch's queue, durably: what the next
+// attempt, or the next batch, should know. It is for routes of concurrency 1. An
+// error means that it may not be stored; ErrLost that another worker has the
+// batch.
+func (b *Batch) Keep(ctx context.Context, note []byte) error {
+	if b.keep != nil {
+		if err := b.keep(ctx, note); err != nil {
+			return err
+		}
+	}
+	b.Note = note
+	return nil
+}
+
+// WithKeep returns b with the function behind Keep. The router sets it; tests of
+// handlers may. Without one Keep only sets Note.
+func (b *Batch) WithKeep(keep func(ctx context.Context, note []byte) error) *Batch {
+	b.keep = keep
+	return b
 }
 
 // Capture returns the part of message i's topic that {name} stands for in the
@@ -96,15 +122,16 @@ type DeadLetter struct {
 
 // Reasons of dead letters. Handlers may use others of their own.
 const (
-	ReasonDecode     = "decode"      // the payload is not what the route expects
-	ReasonDeviceName = "device_name" // the device's name breaks the rule
-	ReasonIdentity   = "identity"    // topic and payload name different devices
-	ReasonNotFinite  = "not_finite"  // NaN or infinity
-	ReasonEpoch      = "epoch"       // the reading's time is out of range
-	ReasonConflict   = "conflict"    // same device and time as a stored row, other values
-	ReasonData       = "data"        // the database refused the row itself
-	ReasonTooLarge   = "too_large"   // payload above the route's limit
-	ReasonPermanent  = "permanent"   // the handler gave up the whole batch
+	ReasonDecode     = "decode"       // the payload is not what the route expects
+	ReasonDeviceName = "device_name"  // the device's name breaks the rule
+	ReasonIdentity   = "identity"     // topic and payload name different devices
+	ReasonNotFinite  = "not_finite"   // NaN or infinity
+	ReasonEpoch      = "epoch"        // the reading's time is out of range
+	ReasonConflict   = "conflict"     // same device and time as a stored row, other values
+	ReasonData       = "data"         // the database refused the row itself
+	ReasonTooLarge   = "too_large"    // payload above the route's limit
+	ReasonPermanent  = "permanent"    // the handler gave up the whole batch
+	ReasonDevices    = "device_limit" // more devices than may be known
 )
 
 // Causes of messages that are acknowledged, counted and not stored.

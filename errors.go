@@ -3,6 +3,7 @@ package sluice
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors of a Queue. Compare with errors.Is.
@@ -47,6 +48,24 @@ type haltError struct{ err error }
 
 func (e *haltError) Error() string { return e.err.Error() }
 func (e *haltError) Unwrap() error { return e.err }
+
+// RetryAfter wraps the error of a handler for a batch that is to be tried again
+// after d, at least 1 ms, instead of the usual growing delay. RetryAfter(nil, d) is
+// nil.
+func RetryAfter(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &retryAfterError{err, max(d, time.Millisecond)}
+}
+
+type retryAfterError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryAfterError) Error() string { return e.err.Error() }
+func (e *retryAfterError) Unwrap() error { return e.err }
 
 // BatchError is what a handler returns when it has handled a batch except for
 // some messages: the bad ones become dead letters, the rest counts as stored.

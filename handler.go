@@ -11,6 +11,7 @@ import "context"
 //   - Permanent(err): every message becomes a dead letter.
 //   - Halt(err): an operator must act. The route keeps its batches and tries its
 //     oldest again every few seconds.
+//   - RetryAfter(err, d): the batch is tried again, whole, after d.
 //   - any other error, or a panic: the batch is tried again, whole, after a
 //     growing delay, for ever. Until then a route of concurrency 1 stands still.
 //

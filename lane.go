@@ -274,6 +274,10 @@ func (l *lane) release(ctx context.Context, c *Claim, cause error) {
 	retry := backoff{min: l.config.RetryMin, max: l.config.RetryMax}
 	r := Retry{After: retry.at(c.Batch.Attempt - 1), Reason: cause.Error()}
 	var halt *haltError
+	var later *retryAfterError
+	if errors.As(cause, &later) {
+		r.After = later.after
+	}
 	switch {
 	case ctx.Err() != nil:
 		r.After = 0

@@ -59,7 +59,10 @@ type Queue interface {
 	// nobody took still appends. A repeat of the last group number returns the
 	// first receipt with Repeated set and stores nothing; a gap in the numbers is
 	// an error of its own. A dead letter above the quota of its device is treated
-	// as in Complete. ErrFull when the store refuses for lack of memory; then nothing
+	// as in Complete. Moves are made in order and, of the same step, a device that
+	// came back enters QueueEvents, every device that changed QueueDevices;
+	// *DeviceLimitError before anything is stored when too many were new. A connect
+	// and a will count as received and stored for AccountPresence. ErrFull when the store refuses for lack of memory; then nothing
 	// was stored.
 	Append(ctx context.Context, g *Group) (Receipt, error)
 
@@ -73,14 +76,18 @@ type Queue interface {
 	Claim(ctx context.Context, r ClaimRequest) (ClaimResult, error)
 	// Extend prolongs the claim by ttl from now. ErrLost when it has ended.
 	Extend(ctx context.Context, c *Claim, ttl time.Duration) error
-	// Complete removes the batch, adds the outcome to the queue's account and
-	// stores the outcome's dead letters in QueueDead, in one step. A dead letter
+	// Complete removes the batch, adds the outcome to the queue's account, stores
+	// the outcome's dead letters in QueueDead and pushes what it forwards to other
+	// queues, in one step. A dead letter
 	// of a device above its quota is dropped and counted as DropDeadQuota
 	// instead. A halted queue is halted no more. ErrLost when the claim has
 	// ended; then nothing happened.
 	Complete(ctx context.Context, c *Claim, o Outcome) error
 	// Release puts the batch into retry. ErrLost when the claim has ended.
 	Release(ctx context.Context, c *Claim, r Retry) error
+	// Note stores a note with the claim's queue, for Batch.Note of every later claim
+	// there. ErrLost when the claim has ended.
+	Note(ctx context.Context, c *Claim, note []byte) error
 	// Resume makes every batch of the queue that is in retry claimable now. It
 	// does not end a halt: the success of a batch does.
 	Resume(ctx context.Context, queue string) error
@@ -148,6 +155,13 @@ type Group struct {
 	// Remember is how many Delivered of the session the store keeps at least,
 	// the newest.
 	Remember int
+	// Moves are what messages of the group say of devices, in order of receipt.
+	Moves []Move
+	// CaughtUp, above 0, is a presence time up to which everything sent to the
+	// session is in this group or was in an earlier one.
+	CaughtUp int64
+	// Presence says how Moves are applied.
+	Presence PresenceSettings
 }
 
 // Part is the share of one queue in a group.
@@ -171,6 +185,8 @@ type Receipt struct {
 	Parts []PartReceipt
 	// Dead tells the same of QueueDead; zero when the group had no dead letter.
 	Dead PartReceipt
+	// Presence tells what the moves did; zero without moves.
+	Presence PresenceReceipt
 	// Repeated: the group had been appended before, by a call whose answer was
 	// lost.
 	Repeated bool
@@ -229,6 +245,9 @@ type Outcome struct {
 	Dead []DeadLetter
 	// Dropped counts messages given up for a cause of their own (DropUnstorable).
 	Dropped map[string]int
+	// Forward has messages for other queues, at most one part a queue. They are
+	// received there, and no part of this queue's account.
+	Forward []Part
 }
 
 // Retry says when and why a batch is to be tried again.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"sluice"
 )
 
 // Decoding follows the structs, never the document, so its depth is bounded
@@ -178,7 +180,7 @@ func describe(n *yaml.Node) string {
 // without what follows a colon, which is a value and may be a secret.
 func shownKey(key string) string {
 	key, _, _ = strings.Cut(key, ":")
-	if validName.MatchString(key) {
+	if sluice.ValidName(key) {
 		return key
 	}
 	return quote(key)

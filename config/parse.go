@@ -200,9 +200,6 @@ func parseText(v reflect.Value, f field, text string) error {
 	return nil
 }
 
-// validName is the rule for names of facilities and devices.
-var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 const nameRule = "use letters, digits, dot, underscore and hyphen, at most 64, a letter or digit first"
 
 func checkText(f field, text string) error {
@@ -212,9 +209,9 @@ func checkText(f field, text string) error {
 		return errors.New("text must be UTF-8 without NUL")
 	case len(words) > 0 && !slices.Contains(words, text):
 		return fmt.Errorf("%s is unknown; %s", quote(text), suggest(text, words))
-	case f.has("name") && !validName.MatchString(text):
+	case f.has("name") && !sluice.ValidName(text):
 		return fmt.Errorf("%s is not a name; %s", quote(text), nameRule)
-	case f.has("prefix") && !validName.MatchString(text+"100000"):
+	case f.has("prefix") && !sluice.ValidName(text+"100000"):
 		return fmt.Errorf("%s followed by six digits is not a name; %s", quote(text), nameRule)
 	case f.has("address"):
 		return checkAddress(text)

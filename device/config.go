@@ -8,8 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"regexp"
 	"time"
+
+	"sluice"
 )
 
 // Defaults of Config.
@@ -29,9 +30,6 @@ const (
 	topicWill    = "lwt"
 	topicReading = "data/sensor"
 )
-
-// namePattern is the rule for names of devices.
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // Config describes a fleet. Only Address is required.
 type Config struct {
@@ -98,7 +96,7 @@ func (c Config) check() error {
 		return errors.New("device: no address of the broker")
 	case c.Count < 1:
 		return fmt.Errorf("device: count %d: use 1 or more", c.Count)
-	case !namePattern.MatchString(c.name(c.Count)):
+	case !sluice.ValidName(c.name(c.Count)):
 		return fmt.Errorf("device: prefix %q: %q is no name for a device; use letters, digits, dot, underscore and hyphen, 64 in all",
 			c.Prefix, c.name(c.Count))
 	case c.Interval < 0:

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"sluice"
 )
 
@@ -28,7 +30,7 @@ func (q *Queue) Claim(ctx context.Context, c sluice.ClaimRequest) (sluice.ClaimR
 		wait := time.Duration(r.number()) * time.Microsecond
 		return sluice.ClaimResult{Wait: wait}, r.fault("claim")
 	}
-	id, attempt, count, frames := r.text(), r.number(), r.number(), r.texts()
+	id, attempt, count, frames, note := r.text(), r.number(), r.number(), r.texts(), r.text()
 	if len(frames) == 0 {
 		list := q.client.B().Lrange().Key(q.keys.batch(id)).Start(0).Stop(-1).Build()
 		if frames, err = q.client.Do(ctx, list).AsStrSlice(); err != nil {
@@ -36,6 +38,9 @@ func (q *Queue) Claim(ctx context.Context, c sluice.ClaimRequest) (sluice.ClaimR
 		}
 	}
 	b := &sluice.Batch{Route: c.Queue, Attempt: int(attempt)}
+	if note != "" {
+		b.Note = []byte(note)
+	}
 	b.ID, b.Messages = r.batch(id, count, frames)
 	if err := r.fault("claim"); err != nil {
 		return sluice.ClaimResult{}, err
@@ -84,6 +89,15 @@ func (q *Queue) Release(ctx context.Context, c *sluice.Claim, r sluice.Retry) er
 	ok, err := q.flag(ctx, q.scripts.release,
 		[]string{q.keys.state(queue), q.keys.taken(queue)},
 		[]string{c.Batch.ID.String(), c.Token, micros(max(r.After, 0)), halt, r.Reason, q.keys.hints(), queue})
+	return unless(ok, err, sluice.ErrLost)
+}
+
+// Note implements sluice.Queue.
+func (q *Queue) Note(ctx context.Context, c *sluice.Claim, note []byte) error {
+	queue := c.Batch.Route
+	ok, err := q.flag(ctx, q.scripts.note,
+		[]string{q.keys.state(queue), q.keys.taken(queue)},
+		[]string{c.Batch.ID.String(), c.Token, rueidis.BinaryString(note)})
 	return unless(ok, err, sluice.ErrLost)
 }
 

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"regexp"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"sluice"
 )
 
 // Profile says how durable Redis must be.
@@ -57,8 +58,6 @@ const DefaultDeadPerDevice = 1000
 // outside, and 100 000 of 64 bytes are 12 MB.
 const maxDevices = 100_000
 
-var facilityName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 func (c Config) resolve() (Config, error) {
 	if c.Profile == "" {
 		c.Profile = Strict
@@ -70,8 +69,8 @@ func (c Config) resolve() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	var faults []error
-	if !facilityName.MatchString(c.Facility) {
-		faults = append(faults, fmt.Errorf("facility %q: use a letter or digit, then up to 63 letters, digits, '.', '_' or '-'", c.Facility))
+	if !sluice.ValidName(c.Facility) {
+		faults = append(faults, fmt.Errorf("facility %q: %s", c.Facility, sluice.NameRule))
 	}
 	if c.Profile != Strict && c.Profile != Fast {
 		faults = append(faults, fmt.Errorf("redis profile %q: use %s or %s", c.Profile, Strict, Fast))

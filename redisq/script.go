@@ -15,7 +15,7 @@ var sources embed.FS
 // scripts are the moves of the queue. Each is sent by its digest; a server that
 // does not know it yet (NOSCRIPT: restarted, SCRIPT FLUSH) gets its text.
 type scripts struct {
-	append, seal, claim, extend, complete, release, resume, status script
+	append, seal, claim, extend, complete, release, resume, note, status script
 	lease, renew, unlease, forget, subscribe                       script
 }
 
@@ -33,6 +33,7 @@ func loadScripts() scripts {
 		complete:  load("complete", "clock", "open", "taken", "dead"),
 		release:   load("release", "clock", "taken"),
 		resume:    load("resume", "clock", "taken"),
+		note:      load("note", "taken"),
 		status:    load("status", "clock"),
 		lease:     load("lease", "clock"),
 		renew:     load("renew", "clock"),

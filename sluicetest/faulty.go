@@ -186,6 +186,11 @@ func (f *FaultyQueue) Release(ctx context.Context, c *sluice.Claim, r sluice.Ret
 	return f.run(ctx, "Release", func() error { return f.queue.Release(ctx, c, r) })
 }
 
+// Note implements sluice.Queue.
+func (f *FaultyQueue) Note(ctx context.Context, c *sluice.Claim, note []byte) error {
+	return f.run(ctx, "Note", func() error { return f.queue.Note(ctx, c, note) })
+}
+
 // Resume implements sluice.Queue.
 func (f *FaultyQueue) Resume(ctx context.Context, queue string) error {
 	return f.run(ctx, "Resume", func() error { return f.queue.Resume(ctx, queue) })

@@ -19,6 +19,7 @@ type fifo struct {
 	opened    time.Time
 
 	batches     []*batch // in the order of sealing
+	note        []byte   // what the last Note stored
 	halted      string   // why, "" when it is not
 	haltedSince time.Time
 }

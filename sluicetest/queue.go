@@ -201,7 +201,7 @@ func (q *Queue) Claim(ctx context.Context, r sluice.ClaimRequest) (sluice.ClaimR
 	b.attempt++
 	return sluice.ClaimResult{Claim: &sluice.Claim{
 		Token: b.token,
-		Batch: &sluice.Batch{ID: b.id, Route: f.name, Attempt: b.attempt, Messages: cloneMessages(b.messages)},
+		Batch: &sluice.Batch{ID: b.id, Route: f.name, Attempt: b.attempt, Messages: cloneMessages(b.messages), Note: slices.Clone(f.note)},
 	}}, nil
 }
 
@@ -216,6 +216,10 @@ func (q *Queue) Extend(ctx context.Context, c *sluice.Claim, ttl time.Duration) 
 // Complete implements sluice.Queue.
 func (q *Queue) Complete(ctx context.Context, c *sluice.Claim, o sluice.Outcome) error {
 	letters, err := encodeDead(o.Dead)
+	if err != nil {
+		return err
+	}
+	forward, err := decodeParts(o.Forward)
 	if err != nil {
 		return err
 	}
@@ -234,6 +238,9 @@ func (q *Queue) Complete(ctx context.Context, c *sluice.Claim, o sluice.Outcome)
 			f.drop(cause, n)
 		}
 		q.bury(o.Dead, letters)
+		for i, p := range o.Forward {
+			q.push(q.fifo(p.Queue), forward[i], p.Policy, 0)
+		}
 		f.halted, f.haltedSince = "", time.Time{}
 		if len(f.batches) > 0 {
 			q.wake(f.name)
@@ -250,6 +257,14 @@ func (q *Queue) Release(ctx context.Context, c *sluice.Claim, r sluice.Retry) er
 			f.halt(r.Reason, q.now())
 		}
 		q.wake(f.name)
+		return nil
+	})
+}
+
+// Note implements sluice.Queue.
+func (q *Queue) Note(ctx context.Context, c *sluice.Claim, note []byte) error {
+	return q.withClaim(ctx, c, func(f *fifo, _ *batch) error {
+		f.note = slices.Clone(note)
 		return nil
 	})
 }

@@ -10,7 +10,8 @@
 -- ARGV  1 concurrency, 2 ttl in microseconds, 3 token, 4 prefix of batch keys,
 --       5 most record bytes of a batch that is returned with its frames
 -- Returns {wait in microseconds} when there is none (0: nothing to wait for),
---       else {id, attempt, number of messages, frames (none of a large batch)}
+--       else {id, attempt, number of messages, frames (none of a large batch),
+--       note}
 
 local now = clock()
 local raw = redis.call('HGETALL', KEYS[3])
@@ -50,4 +51,4 @@ local frames = {}
 if tonumber(size) <= tonumber(ARGV[5]) then
   frames = redis.call('LRANGE', ARGV[4] .. best.id, 0, -1)
 end
-return {best.id, best.attempt, tonumber(count), frames}
+return {best.id, best.attempt, tonumber(count), frames, redis.call('HGET', KEYS[1], 'note') or ''}

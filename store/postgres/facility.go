@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sluice"
 )
 
 // The counter begins at the highest row, for readings that were imported before
@@ -20,8 +22,8 @@ ON CONFLICT DO NOTHING`
 // its entry counter when it is new. Call it once when a router starts. Safe to
 // call from several routers at once: all get the same number.
 func Facility(ctx context.Context, pool *pgxpool.Pool, name string) (id int32, err error) {
-	if !validName(name) {
-		return 0, fmt.Errorf("facility %q: %s", name, nameRule)
+	if !sluice.ValidName(name) {
+		return 0, fmt.Errorf("facility %q: %s", name, sluice.NameRule)
 	}
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		id, err = findFacility(ctx, tx, name)

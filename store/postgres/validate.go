@@ -54,8 +54,8 @@ func (k rules) judge(m *sluice.Message, owner string, r *reading) (reason, detai
 		return sluice.ReasonDecode, fault
 	}
 	switch {
-	case !validName(r.device):
-		return sluice.ReasonDeviceName, nameRule
+	case !sluice.ValidName(r.device):
+		return sluice.ReasonDeviceName, sluice.NameRule
 	case owner != "" && owner != string(r.device):
 		return sluice.ReasonIdentity, fmt.Sprintf("the payload names device %q", r.device)
 	case !finite(r.temp), !finite(r.rh):
@@ -77,5 +77,5 @@ func sender(owner string, r *reading) string {
 	if owner != "" {
 		return shortText(owner)
 	}
-	return shortText(string(r.device[:min(len(r.device), 4*maxName)]))
+	return shortText(string(r.device[:min(len(r.device), 4*sluice.MaxName)]))
 }
