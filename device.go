@@ -48,7 +48,7 @@ type Cause byte
 
 // Causes.
 const (
-	CauseNone    Cause = '-'
+	CauseNone    Cause = 0
 	CauseWill    Cause = 'l' // deadline: the delay of its last will
 	CauseSilent  Cause = 's' // deadline: silent_after of its route
 	CauseGrace   Cause = 'g' // deadline: it must come back after a restart of the broker

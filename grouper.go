@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 // One goroutine owns it.
 type grouper struct {
 	mux      *Mux
+	presence *watcher // nil: devices are not watched
 	observer Observer
 	log      *slog.Logger
 	targets  map[string]target // by topic; emptied when it grows past maxTargets
@@ -27,13 +29,31 @@ const maxTargets = 1 << 17
 
 // target is where the messages of one topic go.
 type target struct {
-	route  *Route // nil: nowhere
+	kind   targetKind
+	route  *Route // of toRoute
 	part   int
-	filter uint32 // subscription identifier of the filter that chose it
+	move   MoveKind // of toPresence
+	device string   // the name in the topic, "" for none
+	// account is the queue in whose account messages are counted.
+	account string
+	filter  uint32 // subscription identifier of the filter that chose it
 }
 
-func newGrouper(mux *Mux, o Observer, log *slog.Logger) *grouper {
+type targetKind byte
+
+const (
+	nowhere    targetKind = iota
+	toRoute               // to the queue of a route
+	toPresence            // a move of a device
+	toMark                // the session's own marker
+	toUptime              // the broker's uptime
+)
+
+func newGrouper(mux *Mux, keeper Attendant, o Observer, log *slog.Logger) *grouper {
 	gr := &grouper{mux: mux, observer: o, log: log, targets: map[string]target{}, index: map[*Route]int{}}
+	if keeper != nil {
+		gr.presence = newWatcher(mux, keeper)
+	}
 	for i, r := range mux.Routes() {
 		gr.index[r] = i
 		gr.parts = append(gr.parts, Part{Queue: r.Queue(), Policy: r.Policy})
@@ -61,6 +81,9 @@ func (gr *grouper) begin(l Lease, window int) {
 	gr.unrouted = false
 	l.Delivered = nil
 	gr.group = Group{Lease: l, Remember: remember}
+	if gr.presence != nil {
+		gr.presence.begin()
+	}
 }
 
 // build returns the next group: valid until the next call, pointing into ds.
@@ -72,8 +95,11 @@ func (gr *grouper) build(ds []Delivery) *Group {
 	for i := range gr.parts {
 		gr.parts[i].Frame.Reset()
 	}
+	if gr.presence != nil {
+		gr.presence.group(g)
+	}
 	for i := range ds {
-		gr.add(&ds[i])
+		gr.add(i, &ds[i])
 	}
 	for _, p := range gr.parts {
 		if p.Frame.Count > 0 {
@@ -91,41 +117,71 @@ func age(ds []Delivery) time.Duration {
 	return max(time.Since(time.UnixMicro(ds[0].Received)), 0)
 }
 
-func (gr *grouper) add(d *Delivery) {
+// add takes in delivery i.
+func (gr *grouper) add(i int, d *Delivery) {
 	t := gr.target(d.Topic)
 	switch {
-	case t.route == nil:
+	case t.kind == nowhere:
 		gr.observer.Event(EventUnrouted)
 		return
+	case t.kind == toMark:
+		gr.presence.mark(&gr.group, d)
+		return
+	case t.kind == toUptime:
+		gr.presence.uptime(d)
+		return
 	case d.Retain:
-		gr.drop(t.route, DropRetained)
+		gr.drop(t.account, DropRetained)
 		return
 	case !subscribed(d.Subscriptions, t.filter):
-		gr.drop(t.route, DropOverlap)
+		gr.drop(t.account, DropOverlap)
 		return
 	}
 	if d.QoS > 0 {
 		hash := hashOf(d.Topic, d.Payload)
 		if d.Dup && gr.redelivered(d.PacketID, hash) {
-			gr.drop(t.route, DropRedelivery)
+			gr.drop(t.account, DropRedelivery)
 			return
 		}
 		gr.notePacket(d.PacketID)
 		gr.group.Delivered = append(gr.group.Delivered, Delivered{d.PacketID, hash})
 	}
-	if len(d.Payload) > t.route.MaxPayload {
-		gr.refuse(t.route, d)
+	switch {
+	case t.kind == toPresence:
+		if bad := gr.presence.move(&gr.group, t, i, d); bad != nil {
+			gr.refuse(t, d, *bad)
+		}
+		return
+	case len(d.Payload) > t.route.MaxPayload:
+		gr.refuse(t, d, BadMessage{Reason: ReasonTooLarge})
 		return
 	}
 	gr.parts[t.part].Frame.Append(d.Topic, d.Payload, d.Received)
+	if gr.presence != nil {
+		gr.presence.see(&gr.group, t, i, d)
+	}
 }
 
-// subscriptions are the mux's filters as MQTT writes them.
+// limit takes moves of devices that are too many out of the group: those of the
+// reserved topics become dead letters, those of readings only go untold.
+func (gr *grouper) limit(ds []Delivery, e *DeviceLimitError) {
+	for i := range gr.presence.without(&gr.group, e.Moves) {
+		d := &ds[i]
+		if t := gr.target(d.Topic); t.kind == toPresence {
+			gr.refuse(t, d, BadMessage{Reason: ReasonDevices})
+		}
+	}
+}
+
+// subscriptions are the mux's filters as MQTT writes them, and what presence
+// needs besides.
 func (gr *grouper) subscriptions() []string {
-	filters := gr.mux.Filters()
-	names := make([]string, len(filters))
-	for i, f := range filters {
-		names[i] = f.Subscription()
+	var names []string
+	for _, f := range gr.mux.Filters() {
+		names = append(names, f.Subscription())
+	}
+	if gr.presence != nil {
+		names = append(names, gr.presence.keeper.Sync(), TopicUptime)
 	}
 	return names
 }
@@ -137,9 +193,8 @@ func (gr *grouper) target(topic []byte) target {
 		return t
 	}
 	name := string(topic)
-	if route, filter := gr.mux.Match(name); route != nil {
-		t = target{route: route, part: gr.index[route], filter: uint32(filter) + 1}
-	} else if !gr.unrouted {
+	t = gr.find(name)
+	if t.kind == nowhere && !gr.unrouted {
 		gr.unrouted = true // once per session: the topics are the devices' choice
 		gr.log.Warn("message of a topic without a route: an earlier configuration subscribed to it", "topic", name)
 	}
@@ -147,6 +202,29 @@ func (gr *grouper) target(topic []byte) target {
 		clear(gr.targets)
 	}
 	gr.targets[name] = t
+	return t
+}
+
+func (gr *grouper) find(topic string) target {
+	if gr.presence != nil {
+		if kind := gr.presence.control(topic); kind != nowhere {
+			return target{kind: kind}
+		}
+	}
+	route, i := gr.mux.Match(topic)
+	if i < 0 {
+		return target{}
+	}
+	f := gr.mux.filters[i]
+	t := target{kind: toRoute, route: route, part: gr.index[route], move: f.move, filter: uint32(i) + 1}
+	if route == nil {
+		t.kind, t.account = toPresence, AccountPresence
+	} else {
+		t.account = route.Queue()
+	}
+	if name, ok := f.Capture(topic, "device"); ok && (ValidName(name) || route == nil) {
+		t.device = name
+	}
 	return t
 }
 
@@ -175,29 +253,25 @@ func (gr *grouper) notePacket(id uint16) {
 	}
 }
 
-func (gr *grouper) drop(r *Route, cause string) {
+func (gr *grouper) drop(account, cause string) {
 	drops := gr.group.Drops
 	for i := range drops {
-		if drops[i].Route == r.Queue() && drops[i].Cause == cause {
+		if drops[i].Route == account && drops[i].Cause == cause {
 			drops[i].Count++
 			return
 		}
 	}
-	gr.group.Drops = append(drops, Drop{Route: r.Queue(), Cause: cause, Count: 1})
+	gr.group.Drops = append(drops, Drop{Route: account, Cause: cause, Count: 1})
 }
 
-func (gr *grouper) refuse(r *Route, d *Delivery) {
+// refuse makes a dead letter of a message that is bad at the door. Its device is
+// the one of the topic, which the broker has checked, before that of the payload.
+func (gr *grouper) refuse(t target, d *Delivery, bad BadMessage) {
 	topic := string(d.Topic)
-	device := ""
-	for _, f := range r.filters {
-		if v, ok := f.Capture(topic, "device"); ok {
-			device = v
-			break
-		}
-	}
+	device, _ := gr.mux.filters[t.filter-1].Capture(topic, "device")
 	gr.group.Dead = append(gr.group.Dead, DeadLetter{
-		Route: r.Queue(), Topic: topic, Device: device, Payload: d.Payload,
-		Received: time.UnixMicro(d.Received), Reason: ReasonTooLarge, At: time.UnixMicro(d.Received),
+		Route: t.account, Topic: topic, Device: cmp.Or(device, bad.Device), Payload: d.Payload,
+		Received: time.UnixMicro(d.Received), Reason: bad.Reason, Detail: bad.Detail, At: time.UnixMicro(d.Received),
 	})
 }
 

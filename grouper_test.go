@@ -30,7 +30,7 @@ func testMux(topics ...string) *Mux {
 }
 
 func newTestGrouper(m *Mux) *grouper {
-	gr := newGrouper(m, nobody{}, slog.New(slog.DiscardHandler))
+	gr := newGrouper(m, nil, nobody{}, slog.New(slog.DiscardHandler))
 	gr.begin(Lease{Session: "s", Token: "t"}, 2000)
 	return gr
 }

@@ -21,7 +21,9 @@ type ingest struct {
 	config   Config
 	holder   string
 	groups   *grouper
+	keeper   Attendant // nil: devices are not watched
 	appended func(*Group, Receipt)
+	pushed   func(PresenceReceipt)
 	log      *slog.Logger
 	retry    backoff
 	leading  atomic.Bool
@@ -31,14 +33,18 @@ type ingest struct {
 // errStarting is the fault before the first session.
 var errStarting = errors.New("not connected yet")
 
-func newIngest(queue Queue, mux *Mux, c Config, holder string, appended func(*Group, Receipt)) *ingest {
+func newIngest(r *Router) *ingest {
+	c := r.config
 	log := c.Logger.With("session", c.Session)
 	in := &ingest{
-		queue: queue, source: c.Source, config: c, holder: holder, log: log,
-		groups:   newGrouper(mux, c.Observer, log),
-		appended: appended,
-		retry:    backoff{min: c.RetryMin, max: c.RetryMax},
+		queue: r.queue, source: c.Source, config: c, holder: holderName(), log: log,
+		appended: r.appended, pushed: r.pushed,
+		retry: backoff{min: c.RetryMin, max: c.RetryMax},
 	}
+	if c.Presence != nil {
+		in.keeper = c.Presence.Keeper
+	}
+	in.groups = newGrouper(r.mux, in.keeper, c.Observer, log)
 	in.fault.Store(&errStarting)
 	return in
 }
@@ -141,7 +147,15 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 	if err := in.subscribed(ctx, l, in.groups.subscriptions()); err != nil {
 		return err
 	}
+	end, err := in.attend(ctx, l, s)
+	if err != nil {
+		return err
+	}
+	defer end()
 	in.groups.begin(l, 2*s.ReceiveMaximum())
+	if in.config.Presence != nil {
+		in.groups.group.Presence = in.config.Presence.Settings
+	}
 	in.log.Info("reading the broker", "resumed", s.Resumed())
 	in.config.Observer.Event(EventLeading)
 	in.leading.Store(true)
@@ -151,6 +165,26 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 		in.config.Observer.Event(EventDisconnected)
 	}()
 	return in.pump(ctx, s)
+}
+
+// attend starts the keeper of presence beside the session; end stops it.
+func (in *ingest) attend(ctx context.Context, l Lease, s Session) (end func(), err error) {
+	if in.keeper == nil {
+		return func() {}, nil
+	}
+	err = in.insist(ctx, "attend", func(ctx context.Context) error { return in.keeper.Begin(ctx, l) })
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		in.keeper.Attend(ctx, Attended{
+			Lease: l, Pushed: in.pushed,
+			Mark: func(at int64) error { return s.Mark(markPayload(l.Token, at)) },
+		})
+	})
+	return func() { stop(); wg.Wait() }, nil
 }
 
 // open opens a session. Where the configuration changed, the store knows the old
@@ -242,9 +276,12 @@ func (in *ingest) pump(ctx context.Context, s Session) error {
 // take makes a group of ds, appends and acknowledges it.
 func (in *ingest) take(ctx context.Context, s Session, ds []Delivery) error {
 	g := in.groups.build(ds)
-	receipt, err := in.append(ctx, g)
+	receipt, err := in.append(ctx, g, ds)
 	if err != nil {
 		return err
+	}
+	if in.keeper != nil {
+		in.keeper.Applied(receipt.Presence, g.CaughtUp)
 	}
 	err = s.Ack(ds)
 	in.appended(g, receipt) // also when the connection broke: it is stored
@@ -272,7 +309,7 @@ func groupLength(ds []Delivery) int {
 // append repeats the append of one group until it is durable or fenced. The
 // group keeps its number, so that a try whose answer was lost is not stored
 // twice. Once ctx has ended one more try may finish, within CallTimeout.
-func (in *ingest) append(ctx context.Context, g *Group) (Receipt, error) {
+func (in *ingest) append(ctx context.Context, g *Group, ds []Delivery) (Receipt, error) {
 	retry := backoff{min: in.config.RetryMin, max: in.config.RetryMax}
 	began := time.Now()
 	for failed := error(nil); ; {
@@ -288,6 +325,10 @@ func (in *ingest) append(ctx context.Context, g *Group) (Receipt, error) {
 		}
 		if errors.Is(err, ErrFenced) || ctx.Err() != nil {
 			return Receipt{}, err
+		}
+		if limit, ok := errors.AsType[*DeviceLimitError](err); ok { // nothing was stored
+			in.groups.limit(ds, limit)
+			continue
 		}
 		in.report(err, failed)
 		failed = err

@@ -31,6 +31,10 @@ type lane struct {
 	halted atomic.Bool
 	// dead is the lane of QueueDead, nil when nobody works on it.
 	dead *lane
+	// forward returns what a batch that is done has for other queues; onward are
+	// their lanes. Both may be nil.
+	forward func(*Batch, Outcome) []Part
+	onward  []*lane
 }
 
 func newLane(queue Queue, route *Route, h Handler, c Config) *lane {
@@ -177,6 +181,7 @@ func (l *lane) work(ctx context.Context, c *Claim) {
 	extending.Go(func() { l.extend(ctx, done, c, cancel) })
 
 	c.Batch.filters = l.route.filters
+	c.Batch.keep = func(ctx context.Context, note []byte) error { return l.note(ctx, c, note) }
 	began := time.Now()
 	err := l.call(ctx, c.Batch)
 	took := time.Since(began)
@@ -221,6 +226,12 @@ func (l *lane) call(ctx context.Context, b *Batch) (err error) {
 	return l.handler.Handle(ctx, b)
 }
 
+func (l *lane) note(ctx context.Context, c *Claim, note []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, l.config.CallTimeout)
+	defer cancel()
+	return l.queue.Note(ctx, c, note)
+}
+
 // settle completes the batch or puts it into retry.
 func (l *lane) settle(ctx context.Context, c *Claim, result error, took time.Duration) {
 	outcome, err := outcomeOf(c.Batch, result)
@@ -231,8 +242,14 @@ func (l *lane) settle(ctx context.Context, c *Claim, result error, took time.Dur
 	if l.route.Queue() == QueueDead {
 		outcome = unstorable(outcome)
 	}
+	if l.forward != nil {
+		outcome.Forward = l.forward(c.Batch, outcome)
+	}
 	if !l.complete(ctx, c, outcome) {
 		return
+	}
+	for _, next := range l.onward {
+		next.look()
 	}
 	if l.halted.Swap(false) || c.Batch.Attempt > 1 {
 		l.log.Info("batch handled after failures", "batch", c.Batch.ID, "attempt", c.Batch.Attempt)

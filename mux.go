@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Route binds topics to a handler.
@@ -22,6 +23,14 @@ type Route struct {
 	// MaxPayload is the largest payload in bytes; a larger message becomes a
 	// dead letter. Default MaxPayload.
 	MaxPayload int
+	// SilentAfter takes a device down when its last message came on this route and
+	// nothing followed it for so long. 0: never.
+	SilentAfter time.Duration
+	// Identify returns the name of the device that a payload comes from, a part of
+	// the payload, or nil when it names none. It is called at ingest for the messages
+	// of topics without {device}, so it must be fast and keep nothing. Nil: the
+	// payloads name no device.
+	Identify func(payload []byte) []byte
 
 	filters []Filter
 }
@@ -41,9 +50,11 @@ type Mux struct {
 	middleware []Middleware
 }
 
+// muxFilter leads to a route, or makes moves of devices.
 type muxFilter struct {
 	Filter
 	route int
+	move  MoveKind // 0 for a route
 }
 
 // NewMux returns an empty Mux.
@@ -64,6 +75,39 @@ func (m *Mux) Add(r Route) {
 	if err := m.add(r); err != nil {
 		panic("sluice: " + err.Error())
 	}
+}
+
+// WatchPresence registers the topics on which devices tell of themselves:
+// connect, lwt, and both with /{device}. A router whose Config has Presence needs
+// it; call it once, before the routes.
+func (m *Mux) WatchPresence() {
+	for _, r := range []struct {
+		pattern string
+		move    MoveKind
+	}{
+		{TopicConnect, MoveConnect}, {TopicConnect + "/{device}", MoveConnect},
+		{TopicWill, MoveWill}, {TopicWill + "/{device}", MoveWill},
+	} {
+		f, err := ParseFilter(r.pattern)
+		if err == nil {
+			err = m.reserve(muxFilter{Filter: f, move: r.move})
+		}
+		if err != nil {
+			panic("sluice: " + err.Error())
+		}
+	}
+}
+
+// reserve adds a filter that no other may equal.
+func (m *Mux) reserve(f muxFilter) error {
+	for _, other := range m.filters {
+		if other.Subscription() == f.Subscription() {
+			return fmt.Errorf("filter %q is registered already as %q", f, other)
+		}
+	}
+	m.filters = append(m.filters, f)
+	slices.SortStableFunc(m.filters, func(a, b muxFilter) int { return cmp.Compare(b.compare(a.Filter), 0) })
+	return nil
 }
 
 func (m *Mux) add(r Route) error {
@@ -89,16 +133,12 @@ func (m *Mux) add(r Route) error {
 		if strings.HasPrefix(topic, "$") {
 			return fmt.Errorf("route %s: topics that begin with $ belong to the broker", r.Queue())
 		}
-		for _, other := range m.filters {
-			if other.Subscription() == f.Subscription() {
-				return fmt.Errorf("route %s: filter %q is registered already as %q", r.Queue(), topic, other)
-			}
+		if err := m.reserve(muxFilter{Filter: f, route: len(m.routes)}); err != nil {
+			return fmt.Errorf("route %s: %w", r.Queue(), err)
 		}
 		r.filters = append(r.filters, f)
-		m.filters = append(m.filters, muxFilter{f, len(m.routes)})
 	}
 	m.routes = append(m.routes, &r)
-	slices.SortStableFunc(m.filters, func(a, b muxFilter) int { return cmp.Compare(b.compare(a.Filter), 0) })
 	return nil
 }
 
@@ -117,14 +157,13 @@ func (m *Mux) Filters() []Filter {
 }
 
 // Match returns the route of a topic and the index of the filter that chose it
-// in Filters; nil when no filter matches.
+// in Filters; nil when no route's filter matches best.
 func (m *Mux) Match(topic string) (r *Route, filter int) {
-	for i, f := range m.filters {
-		if f.Match(topic) {
-			return m.routes[f.route], i
-		}
+	i := slices.IndexFunc(m.filters, func(f muxFilter) bool { return f.Match(topic) })
+	if i < 0 || m.filters[i].move != 0 {
+		return nil, i
 	}
-	return nil, -1
+	return m.routes[m.filters[i].route], i
 }
 
 // handler returns the route's handler inside the middleware.

@@ -116,15 +116,15 @@ type DeviceStore interface {
 	Devices(ctx context.Context, cursor string) (page []Device, next string, err error)
 	// Device returns one device, nil when it is not known.
 	Device(ctx context.Context, name string) (*Device, error)
-	// Forget removes a device and tells QueueDevices; false when it is not known. It
+	// ForgetDevice removes a device and tells QueueDevices; false when it is not known. It
 	// becomes known again with its next message.
-	Forget(ctx context.Context, name string) (bool, error)
-	// Mute sets the store time until which no reports of the device are wanted, by
+	ForgetDevice(ctx context.Context, name string) (bool, error)
+	// MuteDevice sets the store time until which no reports of the device are wanted, by
 	// now + d of the store's clock; d 0 ends it. It returns that time, and false
 	// when the device is not known.
-	Mute(ctx context.Context, name string, d time.Duration) (until int64, ok bool, err error)
-	// Presence counts the devices.
-	Presence(ctx context.Context) (PresenceCounts, error)
+	MuteDevice(ctx context.Context, name string, d time.Duration) (until int64, ok bool, err error)
+	// CountDevices counts the devices by state.
+	CountDevices(ctx context.Context) (PresenceCounts, error)
 }
 
 // StormWindow is how long a storm of outages may take to be one report.
@@ -210,6 +210,9 @@ type Receiver struct {
 	Policy Policy
 	// Handler sends the report: a batch of events.
 	Handler Handler
+	// Reported returns what QueueDevices is told of a batch that was sent: messages
+	// of it. May be nil.
+	Reported func(b *Batch) []Message
 }
 
 // Attendant works beside an ingest session. Package presence implements it. Its

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,6 +21,9 @@ type Config struct {
 	// Dead handles QueueDead, whose messages are DeadLetter as JSON. Nil: dead
 	// letters stay in the queue.
 	Dead Handler
+	// Presence keeps track of devices and reports outages; the mux must have
+	// WatchPresence. Nil: nothing is known of devices.
+	Presence *Presence
 	// Observer is told what happens, for metrics. Default: nobody.
 	Observer Observer
 	// Logger default: slog.Default().
@@ -87,17 +92,29 @@ func NewRouter(queue Queue, mux *Mux, config Config) *Router {
 		r.lanes[route.Queue()] = newLane(queue, route, mux.handler(route), c)
 	}
 	if c.Dead != nil {
-		dead := &Route{Topics: []string{QueueDead}, Policy: DeadPolicy(), Concurrency: 1}
-		letters := newLane(queue, dead, c.Dead, c)
+		r.internal(QueueDead, DeadPolicy(), c.Dead)
+	}
+	if c.Presence != nil {
+		r.addPresence(c.Presence)
+	}
+	if dead := r.lanes[QueueDead]; dead != nil {
 		for _, l := range r.lanes {
-			l.dead = letters
+			if l != dead {
+				l.dead = dead
+			}
 		}
-		r.lanes[QueueDead] = letters
 	}
 	if c.Source != nil {
-		r.ingest = newIngest(queue, mux, c, holderName(), r.appended)
+		r.ingest = newIngest(r)
 	}
 	return r
+}
+
+// internal makes the lane of an internal queue.
+func (r *Router) internal(queue string, p Policy, h Handler) *lane {
+	l := newLane(r.queue, &Route{Topics: []string{queue}, Policy: p.Resolve(), Concurrency: 1}, h, r.config)
+	r.lanes[queue] = l
+	return l
 }
 
 // holderName identifies this process among those that share a queue.
@@ -107,16 +124,17 @@ func holderName() string {
 }
 
 // Queues returns the names of the queues that the router works on: one per
-// route, and QueueDead when there is a handler for it.
+// route, in order of registration, then the internal ones.
 func (r *Router) Queues() []string {
-	names := make([]string, 0, len(r.lanes))
+	names := make([]string, 0, len(r.lanes)+1)
 	for _, route := range r.mux.Routes() {
 		names = append(names, route.Queue())
 	}
-	if r.lanes[QueueDead] != nil {
-		names = append(names, QueueDead)
+	internal := slices.DeleteFunc(slices.Sorted(maps.Keys(r.lanes)), func(name string) bool { return slices.Contains(names, name) })
+	if r.config.Presence != nil {
+		internal = append(internal, AccountPresence)
 	}
-	return names
+	return append(names, internal...)
 }
 
 // Leading tells whether this router is the one that reads the broker, and is
@@ -152,6 +170,9 @@ func (r *Router) Run(ctx context.Context) error {
 	if r.ingest != nil {
 		wg.Go(func() { r.ingest.run(ctx) })
 	}
+	if r.config.Presence != nil && r.ingest != nil {
+		wg.Go(func() { r.config.Presence.Keeper.Run(ctx) })
+	}
 	for _, l := range r.lanes {
 		wg.Go(func() { l.run(ctx, handlers) })
 	}
@@ -168,6 +189,7 @@ func (r *Router) appended(g *Group, receipt Receipt) {
 	if l := r.lanes[QueueDead]; l != nil && len(g.Dead) > 0 {
 		l.appended(receipt.Dead)
 	}
+	r.pushed(receipt.Presence)
 }
 
 // watch wakes the lanes when another router made a batch claimable.

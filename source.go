@@ -27,6 +27,10 @@ type Session interface {
 	// Ack writes the PUBACKs of the QoS 1 messages among ds, in order, in one
 	// write. Acknowledge in the order of receipt.
 	Ack(ds []Delivery) error
+	// Mark publishes payload at QoS 1 on the marker topic, to which the session is
+	// subscribed itself: it comes back behind everything that the broker had for the
+	// session. Safe for concurrent use. An error ends the session.
+	Mark(payload []byte) error
 	// Close ends the connection with DISCONNECT, keeping the broker's session.
 	// It unblocks Receive. What was received and not acknowledged will be sent
 	// again to the next session.

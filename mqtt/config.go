@@ -41,6 +41,9 @@ type Config struct {
 	// Filters are what a Source subscribes to, at QoS 1. A Publisher ignores
 	// them.
 	Filters []sluice.Filter
+	// Sync, when not empty, is the marker topic of Session.Mark; a Source then also
+	// subscribes to it, and to sluice.TopicUptime at QoS 0. A Publisher ignores it.
+	Sync string
 	// ReceiveMaximum is how many QoS 1 messages the broker may send ahead of
 	// their acknowledgement, 1 to 65535. Default DefaultReceiveMaximum.
 	ReceiveMaximum int

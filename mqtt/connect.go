@@ -108,23 +108,23 @@ func (s *session) adopt(ack *packets.Connack) error {
 }
 
 // subscribe sends a SUBSCRIBE for each filter, as an identifier belongs to a
-// packet, all in one write, and waits until each is granted QoS 1. limit is the
+// packet, all in one write, and waits until each is granted the QoS wanted. limit is the
 // broker's maximum packet size, nil for none.
 func (s *session) subscribe(limit *uint32) error {
 	var all bytes.Buffer
-	for i := range s.config.Filters {
+	for i := range s.subs {
 		before := all.Len()
 		if _, err := s.subscribePacket(i).WriteTo(&all); err != nil {
 			return err
 		}
 		if limit != nil && all.Len()-before > int(*limit) {
-			return fmt.Errorf("filter %q: SUBSCRIBE is larger than the broker's maximum packet size %d", s.config.Filters[i], *limit)
+			return fmt.Errorf("filter %q: SUBSCRIBE is larger than the broker's maximum packet size %d", s.subs[i].filter, *limit)
 		}
 	}
 	if err := s.write(all.Bytes()); err != nil {
 		return err
 	}
-	granted := make([]bool, len(s.config.Filters))
+	granted := make([]bool, len(s.subs))
 	for waiting := len(granted); waiting > 0; {
 		_, _, err := s.receive(func(p packet) error {
 			if p.header>>4 != packets.SUBACK {
@@ -148,7 +148,7 @@ func (s *session) unsubscribe(obsolete []string) error {
 		return nil
 	}
 	var b bytes.Buffer
-	p := &packets.Unsubscribe{PacketID: uint16(len(s.config.Filters) + 1), Topics: obsolete, Properties: &packets.Properties{}}
+	p := &packets.Unsubscribe{PacketID: uint16(len(s.subs) + 1), Topics: obsolete, Properties: &packets.Properties{}}
 	if _, err := p.WriteTo(&b); err != nil {
 		return err
 	}
@@ -189,26 +189,25 @@ func unsubscribed(p packet, obsolete []string) error {
 	return nil
 }
 
-// subscribePacket builds the SUBSCRIBE of filter i; its packet identifier is
-// i+1. Retained messages are not wanted: they are old.
+// subscribePacket builds the SUBSCRIBE of subscription i; its packet identifier
+// is i+1. Retained messages of devices are not wanted: they are old.
 func (s *session) subscribePacket(i int) *packets.Subscribe {
-	p := &packets.Subscribe{
-		PacketID:   uint16(i + 1),
-		Properties: &packets.Properties{},
-		Subscriptions: []packets.SubOptions{{
-			Topic:          s.config.Filters[i].Subscription(),
-			QoS:            1,
-			RetainHandling: packets.RetainDoNotSend,
-		}},
+	want := s.subs[i]
+	options := packets.SubOptions{Topic: want.filter, QoS: want.qos, RetainHandling: packets.RetainDoNotSend}
+	if want.retained {
+		options.RetainHandling = packets.RetainSendOnSubscribe
 	}
-	if s.ids != nil {
-		id := int(s.ids[i])
+	p := &packets.Subscribe{
+		PacketID: uint16(i + 1), Properties: &packets.Properties{}, Subscriptions: []packets.SubOptions{options},
+	}
+	if s.ids != nil && want.id > 0 {
+		id := int(want.id)
 		p.Properties.SubscriptionIdentifier = &id
 	}
 	return p
 }
 
-// granted checks a SUBACK and marks its filter.
+// granted checks a SUBACK and marks its subscription.
 func (s *session) granted(p packet, granted []bool) error {
 	ack, err := decode[*packets.Suback](p)
 	if err != nil {
@@ -219,15 +218,19 @@ func (s *session) granted(p packet, granted []bool) error {
 		return violation("SUBACK that answers no SUBSCRIBE [MQTT-3.8.4-2]")
 	}
 	granted[i] = true
-	switch code := ack.Reasons[0]; {
-	case code == 1:
+	want, code := s.subs[i], ack.Reasons[0]
+	switch {
+	case code == want.qos:
+		return nil
+	case code >= 0x80 && want.optional:
+		s.config.Logger.Warn("the broker does not let us read a topic that would be of use", "topic", want.filter, "user", s.config.User)
 		return nil
 	case code == 0:
-		return fmt.Errorf("filter %q: the broker grants QoS 0 only", s.config.Filters[i])
+		return fmt.Errorf("filter %q: the broker grants QoS 0 only", want.filter)
 	case code < 0x80:
-		return violation(fmt.Sprintf("SUBACK with code %d for a subscription at QoS 1", code))
+		return violation(fmt.Sprintf("SUBACK with code %d for a subscription at QoS %d", code, want.qos))
 	default:
-		return fmt.Errorf("filter %q: %w%s", s.config.Filters[i],
+		return fmt.Errorf("filter %q: %w%s", want.filter,
 			&ReasonError{Packet: "SUBACK", Code: code, Reason: ack.Properties.ReasonString}, s.subscribeAdvice(code))
 	}
 }

@@ -180,6 +180,8 @@ func (s *session) control(p packet) error {
 		return nil
 	case packets.DISCONNECT:
 		return disconnected(p)
+	case packets.PUBACK:
+		return s.marked(p)
 	}
 	return violation(fmt.Sprintf("packet of type %d, which a broker does not send here", p.header>>4))
 }

@@ -31,9 +31,11 @@ type session struct {
 	counters *counters
 	conn     *stream
 	in       *splitter
+	subs     []subscription
 	ids      []uint32 // subscription identifiers on the wire, by filter; nil: none
 	resumed  bool
 	accepted bool // CONNACK seen; reader's
+	refused  bool // a marker was; reader's
 
 	mu      sync.Mutex // guards what follows; held for the parsing of one read
 	pending *slab      // the reader adds
@@ -53,6 +55,7 @@ type session struct {
 	holding atomic.Bool   // the reader does not read until some are
 	reads   atomic.Uint64 // reads and writes that succeeded, for keepAlive
 	writes  atomic.Uint64
+	marks   atomic.Uint32 // markers published
 }
 
 var _ sluice.Session = (*session)(nil)
@@ -63,6 +66,7 @@ func newSession(c Config, conn *stream, n *counters) *session {
 		counters:  n,
 		conn:      conn,
 		in:        newSplitter(c.MaxPayload),
+		subs:      c.subscriptions(),
 		ids:       identifiers(c.Filters),
 		pending:   &slab{},
 		spare:     &slab{},

@@ -36,6 +36,8 @@ func (q *Queue) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, er
 		return sluice.Receipt{}, sluice.ErrFenced
 	case "full":
 		return sluice.Receipt{}, fmt.Errorf("%w: %d of %d bytes are queued", sluice.ErrFull, r.number(), q.maxBytes)
+	case "devices":
+		return sluice.Receipt{}, &sluice.DeviceLimitError{Moves: r.indexes()}
 	case "gap":
 		return sluice.Receipt{}, fmt.Errorf("redis append: group %d after group %s", g.Number, r.text())
 	}
@@ -53,23 +55,24 @@ func outOfMemory(err error) bool {
 // receipt reads the numbers that append.lua describes.
 func (r *reader) receipt(parts int) sluice.Receipt {
 	fields := strings.Fields(r.text())
-	if len(fields) != 3*(parts+1) {
+	if len(fields) != 3*(parts+1)+presenceFields {
 		r.note(fmt.Errorf("receipt of %d numbers for %d parts", len(fields), parts))
 		return sluice.Receipt{}
 	}
-	part := func(i int) sluice.PartReceipt {
-		f := fields[3*i:]
-		return sluice.PartReceipt{
-			Sealed: int(r.integer(f[0])),
-			Open:   int(r.integer(f[1])),
-			Age:    time.Duration(r.integer(f[2])) * time.Microsecond,
-		}
-	}
-	receipt := sluice.Receipt{Parts: make([]sluice.PartReceipt, parts), Dead: part(parts)}
+	receipt := sluice.Receipt{Parts: make([]sluice.PartReceipt, parts), Dead: r.part(fields[3*parts:])}
 	for i := range receipt.Parts {
-		receipt.Parts[i] = part(i)
+		receipt.Parts[i] = r.part(fields[3*i:])
 	}
+	receipt.Presence = r.presence(fields[3*parts+3:])
 	return receipt
+}
+
+func (r *reader) part(f []string) sluice.PartReceipt {
+	return sluice.PartReceipt{
+		Sealed: int(r.integer(f[0])),
+		Open:   int(r.integer(f[1])),
+		Age:    time.Duration(r.integer(f[2])) * time.Microsecond,
+	}
 }
 
 // group lays a group out for append.lua. Frames are copied: the caller reuses
@@ -84,13 +87,13 @@ func (q *Queue) group(g *sluice.Group) (keys, args []string, err error) {
 	parts := make([]string, 0, 7*len(g.Parts))
 	for i := range g.Parts {
 		p := &g.Parts[i]
-		if err := checkFrame(p.Frame); err != nil {
-			return nil, nil, fmt.Errorf("append to %s: %w", p.Queue, err)
+		part, err := partArgs(p)
+		if err != nil {
+			return nil, nil, fmt.Errorf("append to %w", err)
 		}
 		size += len(p.Frame.Data)
 		a.queue(p.Queue)
-		parts = append(parts, p.Queue, string(p.Frame.Data), strconv.Itoa(p.Frame.Count), strconv.FormatInt(p.Frame.Bytes, 10))
-		parts = append(parts, policyArgs(p.Policy, p.Frame.Count, p.Frame.Bytes)...)
+		parts = append(parts, part...)
 	}
 	if len(g.Dead) > 0 {
 		a.queue(sluice.QueueDead)
@@ -103,13 +106,16 @@ func (q *Queue) group(g *sluice.Group) (keys, args []string, err error) {
 		}
 	}
 	size += dead.size
-	args = append(make([]string, 0, 12+len(parts)+len(counters)+len(dead.args)+6),
+	moves := q.moves(g, &a)
+	args = append(make([]string, 0, 15+len(parts)+len(counters)+len(dead.args)+6+len(moves)),
 		g.Lease.Token, strconv.FormatUint(g.Number, 10), strconv.FormatInt(q.maxBytes, 10), strconv.Itoa(size),
 		strconv.Itoa(g.Remember), packDelivered(g.Delivered), q.keys.batches(), q.keys.hints(), sluice.QueueDead,
-		strconv.Itoa(len(g.Parts)), strconv.Itoa(len(counters)/3), strconv.Itoa(dead.count), micros(max(g.Age, 0)))
+		strconv.Itoa(len(g.Parts)), strconv.Itoa(len(counters)/3), strconv.Itoa(dead.count), micros(max(g.Age, 0)),
+		strconv.Itoa(len(g.Moves)), strconv.FormatInt(g.CaughtUp, 10))
 	args = append(args, parts...)
 	args = append(args, counters...)
-	return a.list, q.deadArgs(args, &dead), nil
+	args = q.deadArgs(args, &dead)
+	return a.list, append(args, moves...), nil
 }
 
 // accounts gives every queue of a group its place in KEYS.
@@ -120,7 +126,7 @@ type accounts struct {
 }
 
 func (a *accounts) queue(queue string) {
-	a.list = append(a.list, a.keys.state(queue), a.keys.open(queue), a.keys.sealed(queue))
+	a.list = append(a.list, a.keys.queue(queue)...)
 	a.index[queue] = len(a.list) - 2
 }
 
@@ -147,7 +153,21 @@ func (a *accounts) counters(g *sluice.Group) (args []string) {
 		add(d.Route, fieldReceived, d.Count)
 		add(d.Route, fieldDropped+d.Cause, d.Count)
 	}
+	if n := messages(g.Moves); n > 0 {
+		add(sluice.AccountPresence, fieldReceived, n)
+		add(sluice.AccountPresence, fieldStored, n)
+	}
 	return args
+}
+
+// partArgs are a part as the scripts take it: queue, data, count, payload bytes,
+// max, maxbytes, ids.
+func partArgs(p *sluice.Part) ([]string, error) {
+	if err := checkFrame(p.Frame); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Queue, err)
+	}
+	args := []string{p.Queue, string(p.Frame.Data), strconv.Itoa(p.Frame.Count), strconv.FormatInt(p.Frame.Bytes, 10)}
+	return append(args, policyArgs(p.Policy, p.Frame.Count, p.Frame.Bytes)...), nil
 }
 
 // policyArgs are max, maxbytes and ids as the scripts' function push takes them.

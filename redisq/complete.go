@@ -26,16 +26,21 @@ func (q *Queue) Complete(ctx context.Context, c *sluice.Claim, o sluice.Outcome)
 		}
 	}
 	counters := outcomeArgs(o)
-	args := append(make([]string, 0, 8+len(counters)+6+len(dead.args)),
+	keys := append([]string{
+		q.keys.state(queue), q.keys.sealed(queue), q.keys.taken(queue), q.keys.batch(id), q.keys.store(),
+	}, q.keys.queue(sluice.QueueDead)...)
+	args := append(make([]string, 0, 9+len(counters)+7*len(o.Forward)+6+len(dead.args)),
 		id, c.Token, q.keys.batches(), q.keys.hints(), queue, sluice.QueueDead,
-		strconv.Itoa(len(counters)/2), strconv.Itoa(dead.count))
+		strconv.Itoa(len(counters)/2), strconv.Itoa(dead.count), strconv.Itoa(len(o.Forward)))
 	args = append(args, counters...)
-	ok, err := q.flag(ctx, q.scripts.complete,
-		[]string{
-			q.keys.state(queue), q.keys.sealed(queue), q.keys.taken(queue), q.keys.batch(id), q.keys.store(),
-			q.keys.state(sluice.QueueDead), q.keys.open(sluice.QueueDead), q.keys.sealed(sluice.QueueDead),
-		},
-		q.deadArgs(args, &dead))
+	for i := range o.Forward {
+		part, err := partArgs(&o.Forward[i])
+		if err != nil {
+			return fmt.Errorf("complete %s: forward: %w", id, err)
+		}
+		keys, args = append(keys, q.keys.queue(o.Forward[i].Queue)...), append(args, part...)
+	}
+	ok, err := q.flag(ctx, q.scripts.complete, keys, q.deadArgs(args, &dead))
 	return unless(ok, err, sluice.ErrLost)
 }
 

@@ -16,7 +16,8 @@ var sources embed.FS
 // does not know it yet (NOSCRIPT: restarted, SCRIPT FLUSH) gets its text.
 type scripts struct {
 	append, seal, claim, extend, complete, release, resume, note, status script
-	lease, renew, unlease, forget, subscribe                       script
+	lease, renew, unlease, forget, subscribe                             script
+	clock, offset, attend, due, grace, forgetDevice, muteDevice          script
 }
 
 type script struct {
@@ -26,7 +27,7 @@ type script struct {
 
 func loadScripts() scripts {
 	return scripts{
-		append:    load("append", "clock", "open", "dead"),
+		append:    load("append", "clock", "open", "dead", "device"),
 		seal:      load("seal", "clock", "open"),
 		claim:     load("claim", "clock", "taken"),
 		extend:    load("extend", "clock", "taken"),
@@ -40,6 +41,14 @@ func loadScripts() scripts {
 		unlease:   load("unlease"),
 		forget:    load("forget"),
 		subscribe: load("subscribe"),
+
+		clock:        load("clock", "clock"),
+		offset:       load("offset"),
+		attend:       load("attend"),
+		due:          load("due", "clock", "open", "device"),
+		grace:        load("grace", "clock", "open", "device"),
+		forgetDevice: load("forget_device", "clock", "open", "device"),
+		muteDevice:   load("mute_device", "clock", "open", "device"),
 	}
 }
 

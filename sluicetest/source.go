@@ -26,6 +26,8 @@ type BrokerConfig struct {
 	// one makes a broker that reuses ids early; it must not be below
 	// ReceiveMaximum.
 	MaxPacketID int
+	// Sync is the marker topic of Session.Mark.
+	Sync string
 	// OnAck is called at the beginning of every Ack, with
 	// the arguments of Ack. It may call the Broker.
 	OnAck func([]sluice.Delivery)
@@ -365,6 +367,18 @@ func (c *connection) Ack(ds []sluice.Delivery) error {
 		}
 	}
 	c.broker.signal() // the receive maximum has room again
+	return nil
+}
+
+// Mark implements sluice.Session.
+func (c *connection) Mark(payload []byte) error {
+	c.broker.mu.Lock()
+	defer c.broker.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	c.broker.queued = append(c.broker.queued, Publish{Topic: c.broker.config.Sync, Payload: payload, QoS: 1})
+	c.broker.signal()
 	return nil
 }
 

@@ -1,5 +1,5 @@
 -- append stores one group of an ingest session: fence, messages of all queues,
--- dead letters, drops, redelivery record and receipt.
+-- dead letters, drops, moves of devices, redelivery record and receipt.
 --
 -- Atomic because a message must be neither stored without its redelivery record
 -- nor under a lease that another holder has taken meanwhile, and because a
@@ -12,20 +12,28 @@
 -- KEYS  1 session, 2 redelivery record, 3 store,
 --       then state, open, sealed of each part's queue,
 --       then, if there is a dead letter, the same of the dead letter queue,
---       then the state of each further queue that is only counted in.
+--       then the state of each further queue that is only counted in,
+--       then, if there are moves, presence, devices, deadlines, steady, and state,
+--       open, sealed of the queue of events and of that of devices.
 -- ARGV  1 lease token, 2 group number, 3 store's limit in bytes or -1,
 --       4 size in bytes of everything in the group, 5 how many deliveries to
 --       remember, 6 this group's deliveries (10 bytes each), 7 prefix of batch
 --       keys, 8 hint channel, 9 name of the dead letter queue,
 --       10 number of parts, 11 of counters, 12 of dead letters, 13 how long ago
---       the first message was received, in microseconds,
+--       the first message was received, in microseconds, 14 number of moves,
+--       15 presence time up to which the session is caught up, or 0,
 --       then 7 per part: queue, data, count, payload bytes, max, maxbytes, ids,
 --       then 3 per counter: index in KEYS of the account, field, amount,
---       then, if there is a dead letter, what bury takes.
+--       then, if there is a dead letter, what bury takes,
+--       then, if there are moves, most devices (0: no limit), '1' when recoveries
+--       enter the queue of events, its name, that of the queue of devices, max,
+--       maxbytes and ids for events, the same for devices, index in KEYS of
+--       presence, and 4 per move: kind, device, presence time, delay or silence.
 -- Returns {'ok', receipt}, {'repeated', receipt}, {'fenced'}, {'gap', last
---       number} or {'full', bytes stored}. A receipt is three numbers per part
---       and three for the dead letter queue: batches sealed, messages open, age
---       of the first in microseconds.
+--       number}, {'full', bytes stored} or {'devices', indexes of moves too many}.
+--       A receipt is three numbers per part and three for the dead letter queue:
+--       batches sealed, messages open, age of the first in microseconds; then what
+--       keep returns, or seven zeros.
 
 local session = redis.call('HMGET', KEYS[1], 'token', 'number', 'receipt')
 if session[1] ~= ARGV[1] then
@@ -46,10 +54,34 @@ if limit >= 0 and size > 0 then
   end
 end
 
+local parts, counters, letters, moves = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[14])
+local m = 16 + 7 * parts + 3 * counters + (letters > 0 and 6 + 3 * letters or 0) -- of the moves in ARGV
+local f
+if moves > 0 then
+  local k, names, refused = tonumber(ARGV[m + 10]), {}, {}
+  f = fleet(KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3])
+  for i = 1, moves do
+    names[i] = ARGV[m + 8 + 4 * i]
+  end
+  fetch(f, names)
+  local room = tonumber(ARGV[m])
+  room = room > 0 and room - redis.call('HLEN', KEYS[k + 1]) or math.huge
+  for i, name in ipairs(names) do
+    if not f.known[name] and room > 0 then
+      add(f, name)
+      room = room - 1
+    elseif not f.known[name] then
+      refused[#refused + 1] = i - 1
+    end
+  end
+  if #refused > 0 then
+    return {'devices', table.concat(refused, ' ')}
+  end
+end
+
 local now, batches, channel = clock(), ARGV[7], ARGV[8]
-local parts, counters, letters = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local received = now - tonumber(ARGV[13])
-local receipt, pushed, a = {}, 0, 14
+local receipt, pushed, a = {}, 0, 16
 
 local function finish(q, name)
   save(q)
@@ -83,6 +115,24 @@ if letters > 0 then
   finish(q, ARGV[9])
 else
   receipt[#receipt + 1] = '0 0 0'
+end
+
+if moves > 0 then
+  for i = 1, moves do
+    local a = m + 7 + 4 * i
+    MOVES[ARGV[a]](f, f.known[ARGV[a + 1]], tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]))
+  end
+  local text, size = keep(f, {
+    events = ARGV[m + 2], devices = ARGV[m + 3], reports = ARGV[m + 1] == '1',
+    k = tonumber(ARGV[m + 10]) + 4, a = m + 4, now = now, batches = batches, channel = channel,
+  })
+  receipt[#receipt + 1], pushed = text, pushed + size
+else
+  receipt[#receipt + 1] = '0 0 0 0 0 0 0'
+end
+local caught = tonumber(ARGV[15])
+if caught > 0 and caught > (tonumber(redis.call('HGET', KEYS[1], 'caught_up')) or 0) then
+  redis.call('HSET', KEYS[1], 'caught_up', ARGV[15])
 end
 
 if #ARGV[6] > 0 then

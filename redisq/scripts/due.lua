@@ -1,0 +1,77 @@
+#!lua flags=allow-oom
+-- due takes down the devices whose deadline has passed, and ends the flapping of
+-- those that have been steady.
+--
+-- Atomic because a device must be down and its outage enqueued in one step, once,
+-- whatever the replicas do, and because no message may come between the look at
+-- a deadline and the fall.
+--
+-- KEYS  1 session, 2 presence, 3 devices, 4 deadlines, 5 steady, 6 attending,
+--       7 store, 8-10 state, open, sealed of the queue of events, 11-13 of devices
+-- ARGV  1 token, 2 presence time now, 3 most devices, 4 '1' when outages enter the
+--       queue of events, 5 prefix of sessions, 6 prefix of batch keys, 7 hint
+--       channel, 8 name of the queue of events, 9 of devices, 10 storm window in
+--       microseconds, 11-13 max, maxbytes, ids for events, 14-16 for devices
+-- Returns {} when the token is not the current one, else {devices that fell, that
+--       are steady, presence time until which a storm gathers, caught up,
+--       receipts as keep returns them}
+
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
+  return {}
+end
+local clocked, now, most, window = clock(), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[10])
+
+-- The least caught_up of the live sessions; 0 when one has none.
+local caught
+for _, name in ipairs(redis.call('SMEMBERS', KEYS[6])) do
+  local s = redis.call('HMGET', ARGV[5] .. name, 'token', 'expires', 'caught_up')
+  if not s[1] then
+    redis.call('SREM', KEYS[6], name)
+  elseif tonumber(s[2]) > clocked then
+    caught = math.min(caught or math.huge, tonumber(s[3]) or 0)
+  end
+end
+caught = caught or 0
+
+local f = fleet(KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+
+-- A storm is taken at once, up to storm_until, once its window has passed and
+-- everything sent in it has been applied.
+local wait, first = 0, tonumber(redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2])
+if first and first <= caught and first > (tonumber(redis.call('HGET', KEYS[2], 'storm_until')) or 0) then
+  local n, last = redis.call('ZCOUNT', KEYS[4], string.format('%d', first), string.format('%d', first + window)), first + window
+  if n >= 10 and 2 * n > f.up + f.suspect then
+    if now < last or caught < last then
+      wait = last
+    else
+      redis.call('HSET', KEYS[2], 'storm_until', string.format('%d', last))
+    end
+  end
+end
+
+local names = {}
+if wait == 0 and caught > 0 then
+  names = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', caught), 'LIMIT', 0, most)
+end
+local steady = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', now), 'LIMIT', 0, most)
+fetch(f, names)
+fetch(f, steady)
+for _, name in ipairs(names) do
+  fall(f, f.known[name])
+end
+local steadied = 0
+for _, name in ipairs(steady) do
+  local d = f.known[name]
+  if d.steady > 0 and d.steady <= now then -- it did not fall just now
+    besteady(f, d)
+    steadied = steadied + 1
+  end
+end
+local receipt, size = keep(f, {
+  events = ARGV[8], devices = ARGV[9], reports = ARGV[4] == '1', k = 8, a = 11,
+  now = clocked, batches = ARGV[6], channel = ARGV[7],
+})
+if size > 0 then
+  redis.call('HINCRBY', KEYS[7], 'bytes', size)
+end
+return {#names, steadied, wait, caught, receipt}
