@@ -133,6 +133,12 @@ func (in *ingest) unlease(ctx context.Context, l Lease) {
 }
 
 func (in *ingest) serve(ctx context.Context, l Lease) error {
+	if in.keeper != nil { // before the connection: what comes on it is newer
+		err := in.insist(ctx, "attend", func(ctx context.Context) error { return in.keeper.Begin(ctx, l) })
+		if err != nil {
+			return err
+		}
+	}
 	s, err := in.open(ctx, l)
 	if err != nil {
 		return err
@@ -147,11 +153,7 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 	if err := in.subscribed(ctx, l, in.groups.subscriptions()); err != nil {
 		return err
 	}
-	end, err := in.attend(ctx, l, s)
-	if err != nil {
-		return err
-	}
-	defer end()
+	defer in.attend(ctx, l, s)()
 	in.groups.begin(l, 2*s.ReceiveMaximum())
 	if in.config.Presence != nil {
 		in.groups.group.Presence = in.config.Presence.Settings
@@ -167,14 +169,11 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 	return in.pump(ctx, s)
 }
 
-// attend starts the keeper of presence beside the session; end stops it.
-func (in *ingest) attend(ctx context.Context, l Lease, s Session) (end func(), err error) {
+// attend starts the keeper of presence beside the session and returns what stops
+// it.
+func (in *ingest) attend(ctx context.Context, l Lease, s Session) (end func()) {
 	if in.keeper == nil {
-		return func() {}, nil
-	}
-	err = in.insist(ctx, "attend", func(ctx context.Context) error { return in.keeper.Begin(ctx, l) })
-	if err != nil {
-		return nil, err
+		return func() {}
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -184,7 +183,7 @@ func (in *ingest) attend(ctx context.Context, l Lease, s Session) (end func(), e
 			Mark: func(at int64) error { return s.Mark(markPayload(l.Token, at)) },
 		})
 	})
-	return func() { stop(); wg.Wait() }, nil
+	return func() { stop(); wg.Wait() }
 }
 
 // open opens a session. Where the configuration changed, the store knows the old

@@ -29,6 +29,8 @@ type Status struct {
 	// Checks are the conditions of readiness: "ok" or what is wrong.
 	Checks map[string]string    `json:"checks"`
 	Queues []sluice.QueueStatus `json:"queues"`
+	// Devices counts the known devices by state.
+	Devices sluice.PresenceCounts `json:"devices"`
 }
 
 // Faults lists what an operator should look at; empty when all is well.
@@ -63,10 +65,16 @@ type admin interface {
 	status(context.Context) (Status, error)
 	resume(ctx context.Context, route string) error
 	replay(context.Context, ReplayRequest) (ReplayResult, error)
+	listDevices(ctx context.Context, cursor string) (DevicePage, error)
+	forgetDevice(ctx context.Context, name string) error
+	muteDevice(ctx context.Context, name string, d time.Duration) (MuteResult, error)
 }
 
-// errNoRoute is answered with 404.
-var errNoRoute = errors.New("no such route")
+// Errors that are answered with 404.
+var (
+	errNoRoute  = errors.New("no such route")
+	errNoDevice = errors.New("no such device")
+)
 
 // adminMux is the JSON API of the admin socket. Whoever may open the socket may
 // do everything: its file mode is the access control.
@@ -88,12 +96,13 @@ func adminMux(a admin) *http.ServeMux {
 		result, err := a.replay(r.Context(), req)
 		reply(w, result, err)
 	})
+	deviceHandlers(mux, a)
 	return mux
 }
 
 func reply(w http.ResponseWriter, v any, err error) {
 	switch {
-	case errors.Is(err, errNoRoute):
+	case errors.Is(err, errNoRoute), errors.Is(err, errNoDevice):
 		http.Error(w, err.Error(), http.StatusNotFound)
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusInternalServerError)

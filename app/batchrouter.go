@@ -21,15 +21,18 @@ import (
 // DefaultSinks are the sinks that come with Sluice: "sensor" stores
 // msg.SensorData in data.sensor.
 func DefaultSinks() Sinks {
-	return Sinks{"sensor": func(db Database) sluice.Handler {
-		return postgres.NewSensor(db.Pool, db.Facility, postgres.SensorConfig{})
+	return Sinks{"sensor": {
+		New: func(db Database) sluice.Handler {
+			return postgres.NewSensor(db.Pool, db.Facility, postgres.SensorConfig{})
+		},
+		Identify: postgres.IdentifySensor,
 	}}
 }
 
 // BatchRouterConfig is what the batch-router reads of the configuration.
 func BatchRouterConfig(sinks Sinks) []config.Option {
 	return []config.Option{
-		config.Only("facility", "broker", "queue", "store", "routes", "dead", "gather", "admin", "metrics", "shutdown_timeout"),
+		config.Only("facility", "broker", "queue", "store", "routes", "presence", "notify", "dead", "gather", "admin", "metrics", "shutdown_timeout"),
 		config.Sinks(sinks.Names()...),
 	}
 }
@@ -73,21 +76,27 @@ func (s *BatchRouter) Run(ctx context.Context) error {
 		return err
 	}
 	closing.add("queue", func() error { queue.Close(); return nil })
-	source, err := s.newSource(mux)
+	keeper := s.newKeeper(queue)
+	source, err := s.newSource(mux, keeper.Sync())
+	if err != nil {
+		return err
+	}
+	receivers, err := s.receivers()
 	if err != nil {
 		return err
 	}
 
 	registry := newRegistry()
 	router := sluice.NewRouter(queue, mux, sluice.Config{
-		Source: source, Dead: db.handler(deadSink), Observer: newRouterMetrics(registry),
+		Source: source, Presence: s.newPresence(keeper, db, receivers), Dead: db.handler(deadSink), Observer: newRouterMetrics(registry),
 		Logger: s.log, ShutdownTimeout: s.config.ShutdownTimeout,
 	})
 	operator := &operator{
-		facility: s.config.Facility, queue: queue, router: router, pool: pool, db: db, mux: mux, log: s.log,
+		facility: s.config.Facility, queue: queue, devices: queue, keeper: keeper, router: router, pool: pool, db: db, mux: mux, log: s.log,
 	}
 	gaugeOf(registry, "lease_held", "1 while this process reads the broker.", func() float64 { return oneIf(router.Leading()) })
 	registry.MustRegister(newQueueCollector(operator.statuses))
+	registry.MustRegister(newPresenceCollector(queue.CountDevices))
 	registerSource(registry, source)
 	return s.serve(ctx, router, operator, healthMux(registry, operator.checks()))
 }
@@ -186,12 +195,12 @@ func redisConfig(c *config.Config, log *slog.Logger) (redisq.Config, error) {
 	}, err
 }
 
-func (s *BatchRouter) newSource(mux *sluice.Mux) (*mqtt.Source, error) {
+func (s *BatchRouter) newSource(mux *sluice.Mux, sync string) (*mqtt.Source, error) {
 	c, err := brokerConfig(s.config.Broker, s.log)
 	if err != nil {
 		return nil, err
 	}
-	c.Filters = mux.Filters()
+	c.Filters, c.Sync = mux.Filters(), sync
 	c.ReceiveMaximum = s.config.Broker.ReceiveMaximum
 	c.SessionExpiry = s.config.Broker.SessionExpiry
 	c.Gather = s.config.Gather

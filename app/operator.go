@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sluice"
+	"sluice/presence"
 	"sluice/store/postgres"
 )
 
@@ -33,6 +34,8 @@ const (
 type operator struct {
 	facility string
 	queue    sluice.Queue
+	devices  sluice.DeviceStore
+	keeper   *presence.Keeper
 	router   *sluice.Router
 	pool     *pgxpool.Pool
 	db       *lazyDatabase
@@ -64,6 +67,7 @@ func (o *operator) checks() []check {
 		{"database", o.database},
 		{"broker", func(context.Context) error { return o.router.Fault() }},
 		{"routes", o.halted},
+		{"presence", func(context.Context) error { return o.keeper.Fault() }},
 	}
 }
 
@@ -96,6 +100,9 @@ func (o *operator) status(ctx context.Context) (Status, error) {
 	queues, err := o.statuses(ctx)
 	if err == nil {
 		s.Queues = queues
+	}
+	if s.Devices, err = o.devices.CountDevices(ctx); err != nil {
+		o.log.Debug("devices not counted", "err", err)
 	}
 	return s, nil
 }

@@ -19,9 +19,15 @@ import (
 // Sinks are the handlers that a route of the configuration may name.
 type Sinks map[string]Sink
 
-// Sink makes a handler. It is called once, when the database answers for the
-// first time.
-type Sink func(db Database) sluice.Handler
+// Sink says how a route's messages are handled.
+type Sink struct {
+	// New makes the handler. It is called once, when the database answers for the
+	// first time.
+	New func(db Database) sluice.Handler
+	// Identify returns the device that a payload names (see sluice.Route). Nil: the
+	// payloads name none.
+	Identify func(payload []byte) []byte
+}
 
 // Database is what a sink writes to.
 type Database struct {
@@ -37,14 +43,16 @@ func (s Sinks) Names() []string { return slices.Sorted(maps.Keys(s)) }
 // newMux registers the routes of a configuration.
 func newMux(routes []config.Route, sinks Sinks, db *lazyDatabase) (*sluice.Mux, error) {
 	mux := sluice.NewMux()
+	mux.WatchPresence()
 	for i, r := range routes {
 		sink, ok := sinks[r.Sink]
 		if !ok {
 			return nil, fmt.Errorf("routes[%d].sink: this program has no sink %q; it has %s", i, r.Sink, strings.Join(sinks.Names(), ", "))
 		}
 		mux.Add(sluice.Route{
-			Topics: r.Topics, Policy: r.Batch.Policy(), Handler: db.handler(sink),
+			Topics: r.Topics, Policy: r.Batch.Policy(), Handler: db.handler(sink.New),
 			Concurrency: r.Concurrency, MaxPayload: int(r.MaxPayload),
+			SilentAfter: r.SilentAfter, Identify: sink.Identify,
 		})
 	}
 	return mux, nil
@@ -80,7 +88,7 @@ func (l *lazyDatabase) get(ctx context.Context) (Database, error) {
 }
 
 // handler returns a sink's handler, made at its first batch.
-func (l *lazyDatabase) handler(sink Sink) sluice.Handler {
+func (l *lazyDatabase) handler(sink func(Database) sluice.Handler) sluice.Handler {
 	var mu sync.Mutex
 	var made sluice.Handler
 	get := func(ctx context.Context) (sluice.Handler, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // check looks at what single values cannot tell: what is missing, and rules
@@ -18,6 +19,8 @@ func (l *loader) check() {
 	l.checkRedis()
 	l.checkPostgres()
 	l.checkRoutes()
+	l.checkPresence()
+	l.checkNotify()
 	l.checkClock()
 	l.checkAdmin()
 	l.checkMetrics()
@@ -153,12 +156,19 @@ func (l *loader) checkTLS(path string, t TLSFiles) {
 	}
 }
 
+func (l *loader) checkPresence() {
+	l.checkOrder("presence.min_delay", l.cfg.Presence.MinDelay, "presence.max_delay", l.cfg.Presence.MaxDelay)
+}
+
 func (l *loader) checkClock() {
-	c := l.cfg.Clock
-	if l.skip("clock.interval") || l.skip("clock.jitter") || c.Jitter <= c.Interval {
-		return
+	l.checkOrder("clock.jitter", l.cfg.Clock.Jitter, "clock.interval", l.cfg.Clock.Interval)
+}
+
+// checkOrder reports a duration that is longer than one that bounds it.
+func (l *loader) checkOrder(path string, d time.Duration, bound string, most time.Duration) {
+	if d > most && !l.skip(path) && !l.skip(bound) {
+		l.faultf(path, "%s is more than %s %s; use that or less", formatDuration(d), bound, formatDuration(most))
 	}
-	l.faultf("clock.jitter", "%s is more than clock.interval %s; use that or less", formatDuration(c.Jitter), formatDuration(c.Interval))
 }
 
 // maxSocketPath is the length of sun_path [unix(7)] without its NUL.

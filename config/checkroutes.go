@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"sluice"
 )
@@ -42,6 +43,7 @@ func (l *loader) checkRoutes() {
 		own := l.checkTopics(r, path, seen, handled)
 		l.checkSink(r, path, own)
 		l.checkPolicy(r, path, own)
+		l.checkSilentAfter(r, path)
 	}
 }
 
@@ -122,10 +124,29 @@ func (l *loader) checkPolicy(r *Route, path string, own bool) {
 	}
 }
 
+// checkSilentAfter reports a time that is too short, and one that has no effect
+// because no message of the route says which device sent it.
+func (l *loader) checkSilentAfter(r *Route, path string) {
+	at := path + ".silent_after"
+	if r.SilentAfter == sluice.Never {
+		r.SilentAfter = 0
+	}
+	switch {
+	case r.SilentAfter == 0 || l.broken(at):
+	case r.SilentAfter < time.Second:
+		l.faultf(at, "%s is not allowed; use 1s to 7d, or never", formatDuration(r.SilentAfter))
+	case r.Sink != sensorSink && !l.brokenBelow(path+".topic") && !l.broken(path+".sink") && !slices.ContainsFunc(r.Topics, namesDevice):
+		l.faultf(at, "no topic of this route has the level {device}, so the device cannot be known; name it so, like data/door/{device}")
+	}
+}
+
+// namesDevice tells whether the device is a level of the topic.
+func namesDevice(topic string) bool { return slices.Contains(strings.Split(topic, "/"), "{device}") }
+
 // brokenBelow tells whether there is a fault at path or inside it.
 func (l *loader) brokenBelow(path string) bool {
 	for p := range l.bad {
-		if strings.HasPrefix(p, path+".") {
+		if strings.HasPrefix(p, path+".") || strings.HasPrefix(p, path+"[") {
 			return true
 		}
 	}

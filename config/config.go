@@ -18,7 +18,7 @@
 //	         file      a file that must be readable
 //	         path      a path; relative ones start at the folder of the file
 //	         address   host:port to listen on, or off
-//	         name      the rule for names of facilities and devices
+//	         name      the rule for names of facilities, devices and receivers
 //	         prefix    the beginning of such a name
 //
 // A field of type Secret or URL can also be given as <key>_file, the path of a
@@ -48,6 +48,11 @@ type Config struct {
 	// Routes bind topics to sinks. Default: data/sensor and
 	// data/sensor/{device} to the sink "sensor", if the program has it.
 	Routes []Route `key:"routes"`
+	// Presence says how it is known which devices are up.
+	Presence Presence `key:"presence"`
+	// Notify are the receivers of reports of outages; none is allowed. Default: one
+	// of kind log.
+	Notify []Notify `key:"notify"`
 	// Dead limits what is kept of messages that can never be handled.
 	Dead Dead `key:"dead"`
 	// Gather is how long the router waits for more messages before it stores a
@@ -158,6 +163,11 @@ type Route struct {
 	// MaxPayload is the largest payload; a larger one is a dead letter. 1 B to
 	// 256 MiB, default 60 KiB.
 	MaxPayload int64 `key:"max_payload" default:"60KiB" min:"1" max:"256MiB" is:"size"`
+	// SilentAfter is how long nothing may come of a device whose last message came
+	// on this route before it counts as silent, which is an outage. 1 s to 7 d;
+	// default 0, which means never. It needs a {device} in a topic, or the sink
+	// "sensor", which knows the device from the payload.
+	SilentAfter time.Duration `key:"silent_after" default:"0s" min:"0s" max:"7d" is:"never"`
 }
 
 // Batch is the batch policy of a route. A field that is not given is 0: the
@@ -182,6 +192,43 @@ type Batch struct {
 // Policy returns b in the words of the root package.
 func (b Batch) Policy() sluice.Policy {
 	return sluice.Policy{Max: b.Max, MaxBytes: b.MaxBytes, Min: b.Min, Timeout: b.Timeout, Linger: b.Linger}
+}
+
+// Presence says how it is known which devices are up.
+type Presence struct {
+	// LWT false: presence and history are kept, nothing enters the queue lwt, so
+	// nothing is reported. Default true.
+	LWT bool `key:"lwt" default:"true"`
+	// MinDelay and MaxDelay are limits that the delay of a last will is clamped to.
+	// 1 s to 7 d, MinDelay at most MaxDelay; defaults 1 s and 168h.
+	MinDelay time.Duration `key:"min_delay" default:"1s" min:"1s" max:"7d"`
+	MaxDelay time.Duration `key:"max_delay" default:"168h" min:"1s" max:"7d"`
+	// ReconnectGrace is how long devices have to come back after a restart of the
+	// broker, and how long deadlines are held after a reconnect to a broker that
+	// does not tell its uptime. 1 s to 1 h, default 120 s.
+	ReconnectGrace time.Duration `key:"reconnect_grace" default:"120s" min:"1s" max:"1h"`
+	// MaxDevices is how many devices may be known. 1 to 10000000, default 1000000.
+	MaxDevices int `key:"max_devices" default:"1000000" min:"1" max:"10000000"`
+}
+
+// Notify is a receiver of reports of outages.
+type Notify struct {
+	// Kind is groupme, webhook or log. Required.
+	Kind string `key:"kind" is:"required" oneof:"groupme webhook log" eg:"log"`
+	// Name is unique among the receivers, a name like those of devices. Its reports
+	// wait in the queue $notify/<name>: after a change of the name nobody sends
+	// those that still wait under the old one. Default: the kind.
+	Name string `key:"name" is:"name"`
+	// BotID is the id of the bot; groupme only, and required there.
+	BotID Secret `key:"bot_id"`
+	// URL is where a webhook posts to, required there. For groupme the address that
+	// the paths of its API follow, default https://api.groupme.com. Not for log.
+	URL URL `key:"url" schemes:"http https"`
+	// GroupWait is how long the first event of a report waits for others. 10 ms to
+	// 5 min, default 500 ms.
+	GroupWait time.Duration `key:"group_wait" default:"500ms" min:"10ms" max:"5m"`
+	// Timeout is that of one request; log makes none. 100 ms to 5 min, default 10 s.
+	Timeout time.Duration `key:"timeout" default:"10s" min:"100ms" max:"5m"`
 }
 
 // Dead limits the dead letters.

@@ -101,7 +101,11 @@ func (l *loader) twice(f field, path string, line int) bool {
 // decodeList reads a list of mappings and replaces the default list.
 func (l *loader) decodeList(n *yaml.Node, v reflect.Value, path string) {
 	l.origins[path] = origin{key: path, line: n.Line}
-	if n.Kind != yaml.SequenceNode {
+	switch {
+	case isNull(n):
+		l.faultAtf(n.Line, path, "has no value; give a list or remove the key")
+		return
+	case n.Kind != yaml.SequenceNode:
 		l.faultAtf(n.Line, path, "is %s; a list is wanted here", describe(n))
 		return
 	}

@@ -49,6 +49,7 @@ func Default() *Config {
 	c := &Config{}
 	setDefaults(reflect.ValueOf(c).Elem())
 	c.Routes = defaultRoutes()
+	c.Notify = defaultNotify()
 	return c
 }
 

@@ -94,6 +94,10 @@ func TestLoad_Minimal_HasEveryDefault(t *testing.T) {
 		Routes: []Route{{
 			Topics: []string{"data/sensor", "data/sensor/{device}"}, Sink: "sensor", Concurrency: 1, MaxPayload: sluice.MaxPayload,
 		}},
+		Presence: Presence{
+			LWT: true, MinDelay: time.Second, MaxDelay: 168 * time.Hour, ReconnectGrace: 2 * time.Minute, MaxDevices: 1_000_000,
+		},
+		Notify:          []Notify{{Kind: "log", Name: "log", GroupWait: 500 * time.Millisecond, Timeout: 10 * time.Second}},
 		Dead:            Dead{PerDevice: 1000, Keep: 720 * time.Hour},
 		Gather:          30 * time.Millisecond,
 		Clock:           Clock{Interval: 10 * time.Second},
@@ -110,14 +114,15 @@ func TestLoad_Minimal_HasEveryDefault(t *testing.T) {
 func TestLoad_Route(t *testing.T) {
 	c := mustLoad(t, minimal+`
 routes:
-  - topic: data/door
+  - topic: [data/door, "data/door/{device}"]
     batch: {max: 500, max_bytes: 64KiB, min: never, timeout: 250ms, linger: never}
     sink: door
     concurrency: 4
     max_payload: 1KiB
+    silent_after: 1h
 `, nil, Sinks("door"))
 	want := []Route{{
-		Topics: []string{"data/door"}, Sink: "door", Concurrency: 4, MaxPayload: 1024,
+		Topics: []string{"data/door", "data/door/{device}"}, Sink: "door", Concurrency: 4, MaxPayload: 1024, SilentAfter: time.Hour,
 		Batch: Batch{Max: 500, MaxBytes: 64 << 10, Min: sluice.Never, Timeout: 250 * time.Millisecond, Linger: sluice.Never},
 	}}
 	if diff := cmp.Diff(want, c.Routes); diff != "" {
@@ -140,6 +145,15 @@ routes:
 	}
 }
 
+func TestLoad_SilentAfter(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0s": 0, "never": 0, "1s": time.Second, "7d": 168 * time.Hour} {
+		c := mustLoad(t, minimal+"routes: [{topic: data/sensor, sink: sensor, silent_after: "+text+"}]\n", nil)
+		if got := c.Routes[0].SilentAfter; got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestLoad_Environment(t *testing.T) {
 	secret := writeFile(t, "password", "hunter2\n")
 	tests := []struct {
@@ -153,6 +167,8 @@ func TestLoad_Environment(t *testing.T) {
 		{"integer", []string{"SLUICE_BROKER_RECEIVE_MAXIMUM=7"}, func(c *Config) any { return c.Broker.ReceiveMaximum }, 7},
 		{"size", []string{"SLUICE_QUEUE_REDIS_MAX_BYTES=1GiB"}, func(c *Config) any { return c.Queue.Redis.MaxBytes }, int64(1 << 30)},
 		{"bool", []string{"SLUICE_QUEUE_REDIS_ASSUME_DURABLE=true"}, func(c *Config) any { return c.Queue.Redis.AssumeDurable }, true},
+		{"bool, false", []string{"SLUICE_PRESENCE_LWT=false"}, func(c *Config) any { return c.Presence.LWT }, false},
+		{"presence", []string{"SLUICE_PRESENCE_MIN_DELAY=1m"}, func(c *Config) any { return c.Presence.MinDelay }, time.Minute},
 		{"URL", []string{"SLUICE_QUEUE_REDIS_URL=redis://other:1"}, func(c *Config) any { return c.Queue.Redis.Address() }, "other:1"},
 		{"address off", []string{"SLUICE_METRICS_CLOCK=off"}, func(c *Config) any { return c.Metrics.Clock }, ""},
 		{"secret", []string{"SLUICE_BROKER_PASSWORD=p"}, func(c *Config) any { return c.Broker.Password.Reveal() }, "p"},
@@ -365,8 +381,29 @@ func TestLoad_Faults(t *testing.T) {
 			want: "sluice.yaml:5: clock.jitter: 2s is more than clock.interval 1s; use that or less",
 		},
 		{
+			name: "limits of delays", text: "presence: {max_delay: 1m}\n", env: []string{"SLUICE_PRESENCE_MIN_DELAY=2m"},
+			want: "environment: SLUICE_PRESENCE_MIN_DELAY: 2m is more than presence.max_delay 1m; use that or less",
+		},
+		{
+			name: "silent without a device",
+			text: "routes: [{topic: [\"a/{door}\", a], sink: door, silent_after: 1m}, {topic: b, silent_after: 1m}]\n",
+			opts: []Option{Sinks("door"), Handled("b")},
+			want: "sluice.yaml:5: routes[0].silent_after: no topic of this route has the level {device}, so the device cannot be known; name it so, like data/door/{device}\n" +
+				"sluice.yaml:5: routes[1].silent_after: no topic of this route has the level {device}, so the device cannot be known; name it so, like data/door/{device}",
+		},
+		{
+			name: "silent, and another fault first", text: "routes: [{topic: [\"a/{b\"], sink: s, silent_after: 1m}, {topic: b, silent_after: 1m}]\n",
+			opts: []Option{Sinks("s")},
+			want: "sluice.yaml:5: routes[0].topic[0]: topic filter \"a/{b\": level \"{b\": +, # and {name} must be a whole level, a name is a-z, 0-9 and _\n" +
+				"sluice.yaml:5: routes[1].sink: missing; use one of s",
+		},
+		{
 			name: "routes are no list", text: "routes: {topic: a}\n",
 			want: "sluice.yaml:5: routes: is a mapping of keys; a list is wanted here",
+		},
+		{
+			name: "routes without a value", text: "routes:\n",
+			want: "sluice.yaml:5: routes: has no value; give a list or remove the key",
 		},
 		{
 			name: "routes are empty", text: "routes: []\n",
@@ -406,6 +443,8 @@ func TestLoad_NotFaults(t *testing.T) {
 		{"two hosts of PostgreSQL", "", []string{"SLUICE_STORE_POSTGRES_URL=postgres://a:1,b:2/sluice"}},
 		{"a variable over the user of the URL", "", []string{"SLUICE_BROKER_USER=u"}},
 		{"empty sections", "clock:\ndevice:\n", nil},
+		{"silent with the device in the payload", "routes: [{topic: data/sensor, sink: sensor, silent_after: 1m}]\n", nil},
+		{"limits of delays that are one", "presence: {min_delay: 5s, max_delay: 5s}\n", nil},
 		{"a sealed batch by bytes only", "routes: [{topic: a, sink: s, batch: {max: never, timeout: never}}]\n", nil},
 	}
 	for _, tt := range tests {

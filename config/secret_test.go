@@ -30,6 +30,10 @@ func TestConfig_LeaksNoSecret(t *testing.T) {
 	c.Queue.Redis.Password = NewSecret(hidden)
 	c.Store.Postgres.URL = mustURL(t, "postgres://u:"+hidden+"@db/x?password="+hidden+"&sslpassword="+hidden)
 	c.Store.Postgres.Password = NewSecret(hidden)
+	c.Notify = []Notify{
+		{Kind: "groupme", BotID: NewSecret(hidden)},
+		{Kind: "webhook", URL: mustURL(t, "https://"+hidden+":"+hidden+"@h/services/"+hidden+"?key="+hidden)},
+	}
 
 	type inside struct { // fmt cannot call methods on unexported fields
 		secret Secret
@@ -38,7 +42,7 @@ func TestConfig_LeaksNoSecret(t *testing.T) {
 	}
 	hiding := inside{c.Broker.Password, c.Broker.URL, []Secret{c.Store.Postgres.DSN()}}
 	values := map[string]any{
-		"secret": c.Broker.Password, "pointer": &c.Broker.Password, "url": c.Broker.URL, "postgres": c.Store.Postgres.URL,
+		"secret": c.Broker.Password, "pointer": &c.Broker.Password, "url": c.Broker.URL, "webhook": c.Notify[1].URL, "receivers": c.Notify, "postgres": c.Store.Postgres.URL,
 		"dsn": c.Store.Postgres.DSN(), "config": c, "value": *c, "unexported": hiding, "pointer to unexported": &hiding,
 	}
 	for name, v := range values {
@@ -65,8 +69,10 @@ func TestConfig_LeaksNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuseSecret(t, "show", shown.String())
-	if !strings.Contains(shown.String(), "password: '[redacted]'") {
-		t.Errorf("show does not tell that there is a password:\n%s", shown.String())
+	for _, want := range []string{"password: '[redacted]'", "bot_id: '[redacted]'", "url: https://xxxxx@h/xxxxx?xxxxx"} {
+		if !strings.Contains(shown.String(), want) {
+			t.Errorf("show does not tell %s:\n%s", want, shown.String())
+		}
 	}
 }
 
@@ -110,6 +116,18 @@ func TestURL(t *testing.T) {
 	for i := range want {
 		if got[i] != want[i] {
 			t.Errorf("got %q, want %q", got[i], want[i])
+		}
+	}
+	for text, want := range map[string]string{
+		"https://h":              "https://h",
+		"http://h:8080/":         "http://h:8080",
+		"https://h/services/T/B": "https://h/xxxxx",
+		"https://token@h/?a=b":   "https://xxxxx@h?xxxxx",
+		"https://u:p@h:1/a%2Fb#": "https://xxxxx@h:1/xxxxx",
+		"HTTPS://h/services?":    "https://h/xxxxx",
+	} {
+		if u, err := ParseURL(text); err == nil && u.String() != want {
+			t.Errorf("%s: got %s, want %s", text, u, want)
 		}
 	}
 	var none URL

@@ -15,11 +15,17 @@ func TestShow_LoadsAgain(t *testing.T) {
 	text := minimal + `
 admin: "/tmp/$${x}"
 metrics: {clock: off}
+presence: {lwt: false, min_delay: 1m}
+notify:
+  - {kind: groupme, bot_id: '[redacted]', group_wait: 10s}
+  - {kind: webhook, name: "1", url: "https://example.com:444", timeout: 5m}
+  - {kind: log}
 routes:
   - {topic: "123", sink: s}
-  - topic: [a, "b/{c}"]
+  - topic: [a, "b/{c}/{device}"]
     sink: s
     batch: {max: 5, max_bytes: 3KiB, min: never, timeout: 1500ms, linger: 1d}
+    silent_after: 90s
 `
 	want := mustLoad(t, text, []string{"SLUICE_BROKER_USER=yes", "SLUICE_QUEUE_REDIS_MAX_BYTES=10000000"})
 	var shown bytes.Buffer
@@ -49,7 +55,7 @@ func TestExample_Loads(t *testing.T) {
 // The example is the documentation of every key: none may be missing, and what
 // is commented out must show the default.
 func TestExample_ShowsEveryKeyWithItsDefault(t *testing.T) {
-	text := regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`).ReplaceAllString(Example(), "$1$2")
+	text := regexp.MustCompile(`(?m)^( *)#((- )?[a-z_]+:)`).ReplaceAllString(Example(), "$1$2")
 	var doc yaml.Node
 	if err := yaml.Load([]byte(text), &doc); err != nil {
 		t.Fatalf("the example with every key: %v", err)
@@ -79,7 +85,9 @@ func flatten(n *yaml.Node, path string, values map[string]string) {
 		case value.Kind == yaml.MappingNode:
 			flatten(value, key, values)
 		case value.Kind == yaml.SequenceNode && value.Content[0].Kind == yaml.MappingNode:
-			flatten(value.Content[0], key+"[]", values)
+			for _, item := range value.Content {
+				flatten(item, key+"[]", values)
+			}
 		default:
 			values[key] = value.Value
 		}
@@ -98,6 +106,11 @@ func TestFields(t *testing.T) {
 		{Key: "queue.redis.max_bytes", Env: "SLUICE_QUEUE_REDIS_MAX_BYTES", Kind: "size", Default: "0"},
 		{Key: "routes[].topic", Kind: "topics", Required: true},
 		{Key: "routes[].batch.linger", Kind: "duration"},
+		{Key: "routes[].silent_after", Kind: "duration", Default: "0s"},
+		{Key: "presence.max_devices", Env: "SLUICE_PRESENCE_MAX_DEVICES", Kind: "integer", Default: "1000000"},
+		{Key: "notify[].kind", Kind: "text", Required: true},
+		{Key: "notify[].bot_id", Kind: "secret"},
+		{Key: "notify[].url_file", Kind: "path"},
 	} {
 		if diff := cmp.Diff(want, fields[want.Key]); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

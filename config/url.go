@@ -11,9 +11,10 @@ import (
 	"strings"
 )
 
-// URL is an address that may hold a password. It is printed like Secret, with
-// only the password redacted. The zero value is no URL. Safe to copy and to
-// share.
+// URL is an address that may hold a secret. It is printed everywhere, like
+// Secret, but with only the secret redacted: the password, and of http and https
+// all that is not scheme, host and port, for whoever knows the path of a webhook
+// can post to it. The zero value is no URL. Safe to copy and to share.
 type URL struct {
 	u *url.URL // never changed once it is here
 }
@@ -76,21 +77,42 @@ func (u URL) Address(port int) string {
 	return net.JoinHostPort(u.u.Hostname(), p)
 }
 
+// masked stands for what is redacted of a URL.
+const masked = "xxxxx"
+
 // String returns the URL with xxxxx for its password and for the parameters
-// that are called like one.
+// that are called like one; of http and https for each part that may be a secret.
 func (u URL) String() string {
-	if u.IsZero() {
+	switch u.Scheme() {
+	case "":
 		return ""
+	case "http", "https":
+		return u.place()
 	}
 	c := *u.u
 	q := c.Query()
 	for name := range q {
 		if n := strings.ToLower(name); strings.Contains(n, "pass") || strings.Contains(n, "secret") {
-			q.Set(name, "xxxxx")
+			q.Set(name, masked)
 			c.RawQuery = q.Encode()
 		}
 	}
 	return c.Redacted()
+}
+
+// place returns the URL with only its scheme, host and port in the open.
+func (u URL) place() string {
+	c := url.URL{Scheme: u.u.Scheme, Host: u.u.Host}
+	if u.u.User != nil {
+		c.User = url.User(masked)
+	}
+	if strings.Trim(u.u.Path, "/") != "" {
+		c.Path = "/" + masked
+	}
+	if u.u.RawQuery != "" {
+		c.RawQuery = masked
+	}
+	return c.String()
 }
 
 // Format prints String for every verb.

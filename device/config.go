@@ -70,6 +70,14 @@ type Config struct {
 	// ends, so that the broker publishes the last wills.
 	Unclean bool
 
+	// Drops are what happens to devices while Run runs. RandomDrops makes them.
+	Drops []Drop
+	// Dark devices take no readings while they are away or mute. By default they
+	// do, and send them afterwards.
+	Dark bool
+	// Truth, when not nil, is told what the devices do.
+	Truth *TruthLog
+
 	// Progress, when not nil, is a terminal: one line of counts is rewritten on it
 	// every second. Otherwise the counts are logged every 30 s.
 	Progress io.Writer
@@ -109,6 +117,18 @@ func (c Config) check() error {
 		return fmt.Errorf("device: keepalive %v: use 1s to 65535s", c.KeepAlive)
 	case c.AckTimeout < 0:
 		return fmt.Errorf("device: ack timeout %v: use a positive duration", c.AckTimeout)
+	}
+	return c.checkDrops()
+}
+
+func (c Config) checkDrops() error {
+	for i, drop := range c.Drops {
+		if drop.Device < 1 || drop.Device > c.Count {
+			return fmt.Errorf("device: drops[%d]: device %d: use 1 to %d", i, drop.Device, c.Count)
+		}
+		if drop.At < 0 {
+			return fmt.Errorf("device: drops[%d]: at %v: use 0s or more", i, drop.At)
+		}
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -15,7 +14,8 @@ import (
 )
 
 // device is one simulated device. The goroutine of takeReadings owns weather and
-// lastEpoch, the one of stayConnected the connection; between them is the outbox.
+// lastEpoch, the one of stayConnected the connection and hushed; between them is
+// the outbox. line and mute may be used by anybody.
 type device struct {
 	name   string
 	cfg    Config
@@ -26,11 +26,11 @@ type device struct {
 	outbox *outbox
 	// pulses has room for one that comes while the device waits for the next
 	// second.
-	pulses  chan struct{}
-	crashed atomic.Bool
-	// down is closed by crash.
-	down     chan struct{}
-	downOnce sync.Once
+	pulses chan struct{}
+
+	line   *line
+	mute   *mute
+	hushed bool // mute, as the truth log has it
 
 	weather   *weather
 	lastEpoch int64
@@ -46,30 +46,22 @@ func newDevice(cfg Config, n int, counts *counts, dials chan struct{}) *device {
 		dials:   dials,
 		outbox:  newOutbox(cfg.Keep),
 		pulses:  make(chan struct{}, 1),
-		down:    make(chan struct{}),
+		line:    newLine(name, cfg.Truth),
+		mute:    newMute(),
 		weather: newWeather(cfg.Seed, n),
 	}
 }
 
-func (d *device) crash() {
-	d.crashed.Store(true)
-	d.downOnce.Do(func() { close(d.down) })
-}
-
-// unclean tells whether the connection is to end without a DISCONNECT.
-func (d *device) unclean() bool { return d.cfg.Unclean || d.crashed.Load() }
-
-// run lives until ctx ends or the device crashes.
+// run lives until ctx ends or the line is cut for good.
 func (d *device) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !d.line.start(cancel) {
+		return
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.takeReadings(ctx) })
-	wg.Go(func() { d.stayConnected(ctx) })
-	select {
-	case <-ctx.Done():
-	case <-d.down:
-	}
-	cancel()
+	d.stayConnected(ctx)
 	wg.Wait()
 }
 
@@ -99,6 +91,11 @@ func (d *device) takeReadings(ctx context.Context) {
 	}
 }
 
+// asleep tells whether the device takes no readings now.
+func (d *device) asleep() bool {
+	return d.cfg.Dark && (d.line.away() > 0 || d.mute.left() > 0)
+}
+
 // firstInterval is a random part of the interval, so that the fleet spreads; for
 // ever when there is none.
 func (d *device) firstInterval() time.Duration {
@@ -117,6 +114,9 @@ func (d *device) takeReading(ctx context.Context) {
 			return
 		}
 		now = time.Now()
+	}
+	if d.asleep() {
+		return
 	}
 	if now.Unix() <= d.lastEpoch { // the machine's clock was set back
 		d.counts.skipped.Add(1)

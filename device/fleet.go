@@ -1,9 +1,12 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 )
 
 // maxDials bounds how many devices connect at the same moment.
@@ -38,22 +41,89 @@ func (f *Fleet) Run(ctx context.Context) error {
 	for _, d := range f.devices {
 		wg.Go(func() { d.run(ctx) })
 	}
+	wg.Go(func() { f.play(ctx) })
 	wg.Go(func() { f.report(ctx) })
 	wg.Wait()
 	return nil
 }
 
+// play makes the configured drops happen until ctx ends.
+func (f *Fleet) play(ctx context.Context) {
+	began := time.Now()
+	inOrder := func(a, b Drop) int { return cmp.Compare(a.At, b.At) }
+	for _, drop := range slices.SortedStableFunc(slices.Values(f.cfg.Drops), inOrder) {
+		if !wait(ctx, time.Until(began.Add(drop.At))) {
+			return
+		}
+		d := f.devices[drop.Device-1]
+		if drop.Mute {
+			d.mute.set(drop.Away)
+		} else {
+			d.line.cut(drop.Away)
+		}
+	}
+}
+
+// Drop closes the socket of one device without DISCONNECT, so that the broker
+// publishes its last will. The device stays away for the given time and then
+// connects at once; with 0 or less it never comes back and ends. One that is away
+// already stays away for that long from now. An error when there is no such
+// device, or it has ended.
+func (f *Fleet) Drop(device string, away time.Duration) error {
+	d, err := f.device(device)
+	if err != nil {
+		return err
+	}
+	if _, ok := d.line.cut(away); !ok {
+		return fmt.Errorf("device: %q is gone for good", device)
+	}
+	return nil
+}
+
+// PowerCut drops all devices at the same moment, as Drop does one, and returns
+// how many of them had a socket.
+func (f *Fleet) PowerCut(away time.Duration) int {
+	closed := 0
+	for _, d := range f.devices {
+		if had, _ := d.line.cut(away); had {
+			closed++
+		}
+	}
+	return closed
+}
+
+// Mute keeps one device from sending readings for the given time, for ever with
+// 0 or less. It stays connected and takes readings, which it sends afterwards.
+// The time of an earlier Mute is forgotten.
+func (f *Fleet) Mute(device string, lasting time.Duration) error {
+	d, err := f.device(device)
+	if err == nil {
+		d.mute.set(lasting)
+	}
+	return err
+}
+
 // Crash ends one device for good as a power cut would: its socket is dropped
 // without DISCONNECT, what it kept is lost.
 func (f *Fleet) Crash(device string) error {
+	d, err := f.device(device)
+	if err == nil {
+		d.line.cut(0)
+	}
+	return err
+}
+
+func (f *Fleet) device(name string) (*device, error) {
 	for _, d := range f.devices {
-		if d.name == device {
-			d.crash()
-			return nil
+		if d.name == name {
+			return d, nil
 		}
 	}
-	return fmt.Errorf("device: no device %q", device)
+	return nil, fmt.Errorf("device: no device %q", name)
 }
+
+// Truth returns what the devices did so far; nothing without Config.Truth.
+func (f *Fleet) Truth() []TruthEvent { return f.cfg.Truth.Events() }
 
 // Stats returns the counts of the whole fleet.
 func (f *Fleet) Stats() Stats {

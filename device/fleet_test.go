@@ -34,7 +34,7 @@ type listener struct {
 	received map[string][][]byte
 }
 
-func listen(t *testing.T, addr string) *listener {
+func listen(t testing.TB, addr string) *listener {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -91,7 +91,7 @@ func (l *listener) readings(t *testing.T, topic string) []*msg.SensorData {
 }
 
 // start runs a fleet until the test or the returned function ends it.
-func start(t *testing.T, cfg device.Config) (*device.Fleet, func()) {
+func start(t testing.TB, cfg device.Config) (*device.Fleet, func()) {
 	t.Helper()
 	fleet, err := device.New(cfg)
 	if err != nil {
@@ -111,7 +111,7 @@ func start(t *testing.T, cfg device.Config) (*device.Fleet, func()) {
 }
 
 // atLeast waits until got returns want or more.
-func atLeast(t *testing.T, what string, want int, got func() int) {
+func atLeast(t testing.TB, what string, want int, got func() int) {
 	t.Helper()
 	testenv.Eventually(t, within, func() error {
 		if n := got(); n < want {

@@ -24,6 +24,9 @@ var (
 	errLost = errors.New("connection lost")
 	// errRefused: the broker answered a PUBLISH with anything but success.
 	errRefused = errors.New("publish refused")
+	errCut     = errors.New("line cut")
+	// errMute: the device must not send its readings now.
+	errMute = errors.New("mute")
 )
 
 // newBackoff gives the delays between attempts to reach the broker: about 0.5 s,
@@ -37,69 +40,94 @@ func newBackoff() *backoff.ExponentialBackOff {
 // stayConnected connects again and again until ctx ends.
 func (d *device) stayConnected(ctx context.Context) {
 	delays := newBackoff()
-	for ctx.Err() == nil {
+	for d.line.awaitBack(ctx) {
 		err := d.connection(ctx, delays)
 		if ctx.Err() != nil {
 			return
 		}
+		if d.line.wasCut() { // it was not the broker that failed
+			delays.Reset()
+			continue
+		}
 		delay := delays.NextBackOff()
 		d.log.Debug("connection ended", "err", err, "delay", delay)
-		wait(ctx, delay)
+		d.line.pause(ctx, delay)
 	}
 }
 
 // connection is the life of one connection.
 func (d *device) connection(ctx context.Context, delays *backoff.ExponentialBackOff) error {
+	attempt, hangUp := context.WithCancel(ctx)
+	defer hangUp()
+	if !d.line.begin(hangUp) {
+		return errCut
+	}
 	sending, stop := d.withGrace(ctx)
 	defer stop()
-	client, conn, err := d.connect(ctx, stop)
+	client, err := d.connect(attempt, stop)
 	if err != nil {
+		d.line.ended("")
 		return err
 	}
+	d.line.tell(Connected)
 	err = d.announce(sending, client)
 	if err == nil {
 		delays.Reset()
 		err = d.serve(ctx, sending, client)
 	}
-	if d.unclean() && ctx.Err() != nil {
-		err = errors.Join(err, conn.Close())
-		<-client.Done()
-		return err
-	}
-	// An error of DISCONNECT only says that the connection is gone already.
-	_ = client.Disconnect(&paho.Disconnect{})
+	d.leave(ctx, client)
 	return err
 }
 
+// leave ends a connection that was made, unless that has happened already.
+func (d *device) leave(ctx context.Context, client *paho.Client) {
+	why := Lost
+	if ctx.Err() != nil {
+		if d.cfg.Unclean {
+			d.line.cut(0)
+		}
+		why = Stopped
+	}
+	if d.line.ended(why) {
+		// An error of DISCONNECT only says that the connection is gone already.
+		_ = client.Disconnect(&paho.Disconnect{})
+	}
+	<-client.Done()
+}
+
 // connect dials and shakes hands; at most maxDials devices do so at once. onClose
-// is called when the client closes the connection, for whatever reason.
-func (d *device) connect(ctx context.Context, onClose func()) (*paho.Client, *socket, error) {
+// is called when the connection is closed, for whatever reason.
+func (d *device) connect(ctx context.Context, onClose func()) (*paho.Client, error) {
 	select {
 	case d.dials <- struct{}{}:
 		defer func() { <-d.dials }()
 	case <-ctx.Done():
-		return nil, nil, ctx.Err()
+		return nil, ctx.Err()
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
 	packet, err := d.connectPacket()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	conn, err := dial(ctx, d.cfg, onClose)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	client := paho.NewClient(paho.ClientConfig{
 		Conn:              conn,
 		PacketTimeout:     d.cfg.AckTimeout,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){d.received},
 	})
+	if !d.line.opened(conn) {
+		_ = conn.Close() // nothing was sent
+		return nil, errCut
+	}
 	if _, err := client.Connect(ctx, packet); err != nil {
 		_ = conn.Close() // the client did so, as a rule
-		return nil, nil, err
+		return nil, err
 	}
-	return client, conn, nil
+	return client, nil
 }
 
 // connectPacket begins a clean session: the outbox, not the broker, remembers
@@ -146,6 +174,8 @@ func (d *device) serve(ctx, sending context.Context, client *paho.Client) error 
 		case err == nil:
 			refusals.Reset()
 			added = d.outbox.added
+		case errors.Is(err, errMute):
+			retry = time.After(d.mute.left())
 		case errors.Is(err, errRefused): // a new reading is no reason to try sooner
 			retry = time.After(refusals.NextBackOff())
 		default:
@@ -158,6 +188,7 @@ func (d *device) serve(ctx, sending context.Context, client *paho.Client) error 
 			return errLost
 		case <-added:
 		case <-retry:
+		case <-d.mute.changed:
 		}
 	}
 }
@@ -168,7 +199,7 @@ func (d *device) serve(ctx, sending context.Context, client *paho.Client) error 
 func (d *device) withGrace(ctx context.Context) (context.Context, func()) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		if d.unclean() {
+		if d.cfg.Unclean {
 			cancel()
 			return
 		}
@@ -188,6 +219,8 @@ func (d *device) announce(ctx context.Context, client *paho.Client) error {
 		d.counts.refused.Add(1)
 	} else if err != nil {
 		return err
+	} else {
+		d.line.tell(Announced)
 	}
 	_, err = client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{
 		{Topic: topicPulse, QoS: 1, RetainHandling: 2},
@@ -199,10 +232,14 @@ func (d *device) announce(ctx context.Context, client *paho.Client) error {
 }
 
 // flush publishes the outbox, one reading after the other, each until its
-// PUBACK: their order stays, and a device has a reading a second at most.
+// PUBACK: their order stays, and a device has a reading a second at most. errMute
+// when it may not send, and says so even if there is nothing to send.
 func (d *device) flush(ctx context.Context, client *paho.Client) error {
 	topic := d.cfg.topic(topicReading, d.name)
 	for {
+		if d.mustHush() {
+			return errMute
+		}
 		p, before := d.outbox.oldest()
 		if p == nil {
 			return nil
@@ -221,6 +258,19 @@ func (d *device) flush(ctx context.Context, client *paho.Client) error {
 			d.counts.acked.Add(1)
 		}
 	}
+}
+
+// mustHush tells whether the device is mute, and tells the truth when that has
+// changed. Between the two events it sends no reading.
+func (d *device) mustHush() bool {
+	hush, what := d.mute.left() > 0, Unmuted
+	if hush {
+		what = Muted
+	}
+	if hush != d.hushed && d.line.tell(what) {
+		d.hushed = hush
+	}
+	return hush
 }
 
 // publish returns when the broker has acknowledged a message with success.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // socket is the connection that the MQTT client uses. The client reads byte by
@@ -14,8 +15,10 @@ import (
 // leave in one write.
 type socket struct {
 	net.Conn
+	raw     net.Conn // what Conn encrypts; Conn itself without TLS
 	in      *bufio.Reader
 	onClose func()
+	closed  atomic.Bool
 
 	sync.Mutex // held by the client while it writes a packet; guards out
 	out        *bufio.Writer
@@ -23,20 +26,22 @@ type socket struct {
 
 // dial connects to the broker, with TLS if configured.
 func dial(ctx context.Context, cfg Config, onClose func()) (*socket, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", cfg.Address)
+	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", cfg.Address)
 	if err != nil {
 		return nil, err
 	}
+	conn := raw
 	if cfg.TLS != nil {
-		secured := tls.Client(conn, cfg.TLS)
+		secured := tls.Client(raw, cfg.TLS)
 		if err := secured.HandshakeContext(ctx); err != nil {
-			_ = conn.Close() // the cause is what matters
+			_ = raw.Close() // the cause is what matters
 			return nil, err
 		}
 		conn = secured
 	}
 	return &socket{
 		Conn:    conn,
+		raw:     raw,
 		in:      bufio.NewReaderSize(conn, 512),
 		out:     bufio.NewWriterSize(conn, 256),
 		onClose: onClose,
@@ -45,8 +50,17 @@ func dial(ctx context.Context, cfg Config, onClose func()) (*socket, error) {
 
 // Close may be called several times.
 func (s *socket) Close() error {
+	s.closed.Store(true)
 	s.onClose()
 	return s.Conn.Close()
+}
+
+// drop closes the socket as a crash would: with TLS, not even a farewell of that
+// is sent. The client finds out by itself.
+func (s *socket) drop() {
+	s.closed.Store(true)
+	s.onClose()
+	_ = s.raw.Close() // it is gone either way
 }
 
 // Read reads through the buffer.

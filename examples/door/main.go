@@ -30,7 +30,7 @@ func main() {
 // newSinks returns what a route of the configuration may name as its sink.
 func newSinks() app.Sinks {
 	sinks := app.DefaultSinks()
-	sinks["door"] = func(db app.Database) sluice.Handler { return doors{db.Pool} }
+	sinks["door"] = app.Sink{New: func(db app.Database) sluice.Handler { return doors{db.Pool} }}
 	return sinks
 }
 

@@ -102,10 +102,10 @@ func runKeylessRouter(args []string) int {
 
 func keylessSinks() app.Sinks {
 	sinks := app.DefaultSinks()
-	sinks["numbers"] = func(db app.Database) sluice.Handler {
+	sinks["numbers"] = app.Sink{New: func(db app.Database) sluice.Handler {
 		return bench.NewCounter(func(ctx context.Context, b *sluice.Batch, fn func(context.Context, pgx.Tx) error) error {
 			return postgres.Once(ctx, db.Pool, b, fn)
 		})
-	}
+	}}
 	return sinks
 }

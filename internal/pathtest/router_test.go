@@ -122,7 +122,7 @@ func newMux(pool *pgxpool.Pool, facilityID int32) *sluice.Mux {
 // runMain is cmd/batch-router with one more sink.
 func (s settings) runMain() int {
 	sinks := app.DefaultSinks()
-	sinks["numbers"] = func(db app.Database) sluice.Handler { return numbers{db.Pool} }
+	sinks["numbers"] = app.Sink{New: func(db app.Database) sluice.Handler { return numbers{db.Pool} }}
 	run := func(ctx context.Context, c *config.Config, log *slog.Logger) error {
 		return app.NewBatchRouter(c, sinks, log).Run(ctx)
 	}

@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice"
+)
+
+// DeviceStatus is a device as operators see it. Times are the store's.
+type DeviceStatus struct {
+	Device     string    `json:"device"`
+	State      string    `json:"state"`
+	Generation int64     `json:"generation"`
+	Connected  time.Time `json:"connected,omitzero"`
+	// Seen is at most 30 s old while messages come.
+	Seen time.Time `json:"seen,omitzero"`
+	// Deadline is when the device goes down, for the cause Due, if nothing comes.
+	Deadline time.Time `json:"deadline,omitzero"`
+	Due      string    `json:"due,omitempty"`
+	// Lost is since when nothing was heard of it.
+	Lost time.Time `json:"lost,omitzero"`
+	// Down is when its last outage began, Cause why.
+	Down     time.Time `json:"down,omitzero"`
+	Cause    string    `json:"cause,omitempty"`
+	Flapping bool      `json:"flapping,omitempty"`
+	Muted    time.Time `json:"muted_until,omitzero"`
+}
+
+func deviceStatus(d *sluice.Device, offset int64) DeviceStatus {
+	s := DeviceStatus{
+		Device: d.Name, State: d.State.String(), Generation: d.Generation, Connected: when(d.Connected), Seen: when(d.Seen),
+		Lost: when(d.Lost), Down: when(d.Down), Flapping: d.Flapping, Muted: when(d.Muted),
+	}
+	if d.Deadline > 0 {
+		s.Deadline, s.Due = when(d.Deadline+offset), d.Due.String()
+	}
+	if d.Down > 0 {
+		s.Cause = d.DownCause.String()
+	}
+	return s
+}
+
+func when(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// DevicePage is a part of the known devices, in no order.
+type DevicePage struct {
+	Devices []DeviceStatus `json:"devices"`
+	// Next is the cursor of the next page, "" when there is none.
+	Next string `json:"next,omitempty"`
+}
+
+// MuteResult tells until when a device is muted; zero when it no longer is.
+type MuteResult struct {
+	Until time.Time `json:"until,omitzero"`
+}
+
+func deviceHandlers(mux *http.ServeMux, a admin) {
+	mux.HandleFunc("GET /devices", func(w http.ResponseWriter, r *http.Request) {
+		page, err := a.listDevices(r.Context(), r.URL.Query().Get("cursor"))
+		reply(w, page, err)
+	})
+	mux.HandleFunc("POST /devices/{name}/forget", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, struct{}{}, a.forgetDevice(r.Context(), r.PathValue("name")))
+	})
+	mux.HandleFunc("POST /devices/{name}/mute", func(w http.ResponseWriter, r *http.Request) {
+		d, err := time.ParseDuration(r.URL.Query().Get("for"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		result, err := a.muteDevice(r.Context(), r.PathValue("name"), d)
+		reply(w, result, err)
+	})
+}
+
+func (o *operator) listDevices(ctx context.Context, cursor string) (DevicePage, error) {
+	c, err := o.devices.Clock(ctx)
+	if err != nil {
+		return DevicePage{}, err
+	}
+	page, next, err := o.devices.Devices(ctx, cursor)
+	result := DevicePage{Devices: make([]DeviceStatus, len(page)), Next: next}
+	for i := range page {
+		result.Devices[i] = deviceStatus(&page[i], c.Offset)
+	}
+	return result, err
+}
+
+func (o *operator) forgetDevice(ctx context.Context, name string) error {
+	return known(name)(o.devices.ForgetDevice(ctx, name))
+}
+
+func (o *operator) muteDevice(ctx context.Context, name string, d time.Duration) (MuteResult, error) {
+	until, ok, err := o.devices.MuteDevice(ctx, name, d)
+	return MuteResult{Until: when(until)}, known(name)(ok, err)
+}
+
+// known turns the answer that there is no such device into an error.
+func known(name string) func(bool, error) error {
+	return func(ok bool, err error) error {
+		if err == nil && !ok {
+			return fmt.Errorf("%w as %q; `sluice device list` names them", errNoDevice, name)
+		}
+		return err
+	}
+}
+
+// Devices returns a page of the known devices; cursor "" is the first.
+func (c *AdminClient) Devices(ctx context.Context, cursor string) (p DevicePage, err error) {
+	return p, c.call(ctx, http.MethodGet, "/devices?cursor="+url.QueryEscape(cursor), nil, &p)
+}
+
+// ForgetDevice removes a device; it is known again with its next message.
+func (c *AdminClient) ForgetDevice(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodPost, "/devices/"+url.PathEscape(name)+"/forget", nil, &struct{}{})
+}
+
+// MuteDevice has no outage of a device reported for d; 0 ends that.
+func (c *AdminClient) MuteDevice(ctx context.Context, name string, d time.Duration) (r MuteResult, err error) {
+	return r, c.call(ctx, http.MethodPost, "/devices/"+url.PathEscape(name)+"/mute?for="+d.String(), nil, &r)
+}
+
+// presenceCollector reports how many devices there are in each state.
+type presenceCollector struct {
+	count   func(context.Context) (sluice.PresenceCounts, error)
+	devices *prometheus.Desc
+}
+
+func newPresenceCollector(count func(context.Context) (sluice.PresenceCounts, error)) *presenceCollector {
+	return &presenceCollector{count: count, devices: prometheus.NewDesc("sluice_devices",
+		"Known devices by state; all replicas report the same store.", []string{"state"}, nil)}
+}
+
+// Describe implements prometheus.Collector.
+func (c *presenceCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.devices }
+
+// Collect implements prometheus.Collector. A store that does not answer leaves
+// the series out.
+func (c *presenceCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	n, err := c.count(ctx)
+	if err != nil {
+		return
+	}
+	for state, count := range map[string]int64{"up": n.Up, "suspect": n.Suspect, "down": n.Down} {
+		ch <- prometheus.MustNewConstMetric(c.devices, prometheus.GaugeValue, float64(count), state)
+	}
+}

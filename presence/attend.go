@@ -1,0 +1,186 @@
+package presence
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"sluice"
+)
+
+const (
+	// markEvery is the least time between two markers.
+	markEvery = 100 * time.Millisecond
+	// dueLimit is how many devices one call takes down at most: a few milliseconds
+	// of the store's time.
+	dueLimit = 1000
+	// idle is how long the loop sleeps when no device has a deadline.
+	idle = time.Hour
+)
+
+// attending is the loop beside one session. One goroutine owns it.
+type attending struct {
+	*Keeper
+	session sluice.Attended
+	// holding: nothing is judged yet, because the broker may have been restarted.
+	holding bool
+	lastAt  int64 // presence time of the last marker
+	retry   *backoff.ExponentialBackOff
+}
+
+// Attend implements sluice.Attendant.
+func (k *Keeper) Attend(ctx context.Context, s sluice.Attended) {
+	a := &attending{Keeper: k, session: s, holding: true, retry: backoff.NewExponentialBackOff()}
+	a.retry.InitialInterval, a.retry.MaxInterval = k.config.RetryMin, k.config.RetryMax
+	a.run(ctx)
+}
+
+func (a *attending) run(ctx context.Context) {
+	hold := time.NewTimer(a.config.ReconnectGrace)
+	defer hold.Stop()
+	look := time.NewTimer(idle)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case u := <-a.uptimes:
+			a.heard(ctx, u)
+		case <-hold.C:
+			a.unheard()
+		case <-a.wake:
+		case <-look.C:
+		}
+		if !a.holding {
+			look.Reset(a.judge(ctx))
+		}
+	}
+}
+
+// unheard ends the hold without an uptime: devices that would have had to come
+// back had the time for it.
+func (a *attending) unheard() {
+	if a.holding {
+		a.log.Warn("the broker does not tell its uptime: after every reconnect outages are told late", "topic", sluice.TopicUptime,
+			"held", a.config.ReconnectGrace)
+		a.holding = false
+	}
+}
+
+// heard learns from an uptime. The first that decides ends the hold; each that is
+// not stale is kept, as a time at which this broker was running.
+func (a *attending) heard(ctx context.Context, u uptime) {
+	if a.holding {
+		switch v, started := u.judge(a.known.BrokerSeen); v {
+		case undecided:
+			return
+		case restarted:
+			if !a.restarted(ctx, started) {
+				return
+			}
+		case same:
+		}
+		a.holding = false
+	}
+	if u.stale {
+		return
+	}
+	err := a.call(ctx, func(ctx context.Context) (err error) {
+		a.known, err = a.store.Attend(ctx, a.session.Lease, u.at)
+		return err
+	})
+	if err != nil { // the next one comes soon
+		a.log.Debug("uptime of the broker not kept", "err", err)
+	}
+}
+
+// restarted gives the devices time to come back, and tells whether all of them
+// have it; otherwise the session is over.
+func (a *attending) restarted(ctx context.Context, started int64) bool {
+	now := a.Now()
+	r := sluice.GraceRequest{
+		Now: now, Until: now + a.config.ReconnectGrace.Microseconds(), Since: a.began, Started: started, Events: a.config.Events,
+	}
+	a.log.Warn("the broker was restarted, devices have time to come back", "grace", a.config.ReconnectGrace)
+	for cursor, first := "", true; first || cursor != ""; {
+		var receipt sluice.PresenceReceipt
+		err := a.call(ctx, func(ctx context.Context) (err error) {
+			var next string
+			if next, receipt, err = a.store.Grace(ctx, a.session.Lease, r, cursor); err == nil {
+				cursor, first = next, false
+			}
+			return err
+		})
+		switch {
+		case over(ctx, err):
+			return false
+		case err != nil: // the outcome is unknown; once more does no harm but a second report
+			a.log.Debug("grace failed", "err", err)
+			pause(ctx, a.retry.NextBackOff())
+		default:
+			a.retry.Reset()
+			a.session.Pushed(receipt)
+		}
+	}
+	return true
+}
+
+// judge takes down what is due and returns when to look again.
+func (a *attending) judge(ctx context.Context) time.Duration {
+	for {
+		var r sluice.DueResult
+		err := a.call(ctx, func(ctx context.Context) (err error) {
+			r, err = a.store.Due(ctx, a.session.Lease, sluice.DueRequest{Now: a.Now(), Limit: dueLimit, Events: a.config.Events})
+			return err
+		})
+		switch {
+		case over(ctx, err):
+			return idle
+		case err != nil:
+			a.log.Debug("due failed", "err", err)
+			return a.retry.NextBackOff()
+		}
+		a.retry.Reset()
+		if r.Fell+r.Steadied > 0 {
+			a.log.Info("devices went down", "count", r.Fell, "steady", r.Steadied)
+			a.session.Pushed(r.Receipt)
+		}
+		if r.Fell < dueLimit && r.Steadied < dueLimit {
+			return a.sleep(max(r.Receipt.Next, r.Wait))
+		}
+	}
+}
+
+// sleep returns how long nothing is to be done, given the earliest deadline. One
+// that has passed waits for a marker: at most one is on its way.
+func (a *attending) sleep(next int64) time.Duration {
+	a.armed.Store(next)
+	now := a.Now()
+	switch {
+	case next == 0:
+		return idle
+	case next > now:
+		return min(time.Duration(next-now)*time.Microsecond, idle)
+	case a.marked.Load() > 0:
+		return lateMarker
+	}
+	if wait := markEvery - time.Duration(now-a.lastAt)*time.Microsecond; wait > 0 {
+		return wait
+	}
+	a.lastAt = now
+	a.marked.Store(now)
+	if err := a.session.Mark(now); err != nil { // the session is about to end
+		a.log.Debug("marker not sent", "err", err)
+	}
+	return lateMarker
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,71 @@
+package presence
+
+import (
+	"sync"
+	"time"
+
+	"sluice"
+)
+
+// maxJump is how far the store's clock may stray from ours between two readings
+// before that counts as a jump.
+const maxJump = 5 * time.Second
+
+// clock estimates the presence time from readings of the store's clock and the
+// monotonic clock of this process. Safe for concurrent use.
+type clock struct {
+	born time.Time // where the monotonic clock counts from
+
+	mu     sync.Mutex
+	known  bool
+	at     time.Duration // since born, of the last reading
+	now    int64         // presence time then
+	offset int64
+}
+
+func newClock() *clock { return &clock{born: time.Now()} }
+
+// Now is the presence time, 0 before the first reading.
+func (c *clock) Now() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.estimate(time.Since(c.born))
+}
+
+// estimate is the presence time at a moment; the caller holds the mutex.
+func (c *clock) estimate(at time.Duration) int64 {
+	if !c.known {
+		return 0
+	}
+	return c.now + (at - c.at).Microseconds()
+}
+
+// Offset is store time less presence time.
+func (c *clock) Offset() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.offset
+}
+
+// observe takes a reading in that was asked for at sent and came at received. It
+// returns by how much the store's clock has jumped, 0 for not at all; then the
+// estimate goes on as if nothing had happened, with the offset that corrects it.
+func (c *clock) observe(r sluice.StoreClock, sent, received time.Time) (jump int64) {
+	from, to := sent.Sub(c.born), received.Sub(c.born)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	middle := from + (to-from)/2
+	if c.known {
+		earliest, latest := c.estimate(from)-maxJump.Microseconds(), c.estimate(to)+maxJump.Microseconds()
+		if r.Now < earliest || r.Now > latest {
+			jump = r.Now - c.estimate(middle)
+			c.offset = r.Offset + jump
+			return jump
+		}
+		if to-from > time.Second { // says too little about when it was taken
+			return 0
+		}
+	}
+	c.known, c.at, c.now, c.offset = true, middle, r.Now, r.Offset
+	return 0
+}

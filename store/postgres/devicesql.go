@@ -1,0 +1,168 @@
+package postgres
+
+import (
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"sluice/gen/sluicev1"
+)
+
+// devicesLock is the first key of the advisory lock that the batches of a
+// facility take turns by: "devi" in ASCII. Each has many rows, and what a batch
+// does to an outage depends on the others of its device.
+const devicesLock = 0x64657669
+
+const lockDevices = `SELECT pg_advisory_xact_lock($1::int, $2::int)`
+
+// What is stored stays; a row gets what it lacks: the beginning where only the
+// end was told, the end where there is none or only a guess (lost).
+const insertOutages = `
+INSERT INTO data.outage AS o (facility_id, device, down_at, lost_at, cause, muted, flap, up_at, recovery)
+SELECT $1::int, * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::bool[], $7::text[],
+    $8::timestamptz[], $9::text[])
+ON CONFLICT (facility_id, device, down_at) DO UPDATE SET
+    lost_at  = CASE WHEN o.cause = '' AND excluded.cause <> '' THEN excluded.lost_at ELSE o.lost_at END,
+    muted    = CASE WHEN o.cause = '' AND excluded.cause <> '' THEN excluded.muted ELSE o.muted END,
+    flap     = CASE WHEN o.cause = '' AND excluded.cause <> '' THEN excluded.flap ELSE o.flap END,
+    cause    = CASE WHEN o.cause = '' THEN excluded.cause ELSE o.cause END,
+    up_at    = CASE WHEN o.recovery IN ('', 'lost') AND excluded.recovery <> '' THEN excluded.up_at ELSE o.up_at END,
+    recovery = CASE WHEN o.recovery IN ('', 'lost') AND excluded.recovery <> '' THEN excluded.recovery ELSE o.recovery END
+WHERE o.cause = '' AND excluded.cause <> '' OR o.recovery IN ('', 'lost') AND excluded.recovery <> ''`
+
+// An outage lasts no longer than to the next one of its device. OFFSET 0 and
+// LIMIT leave no plan but a look-up for each device: the planner takes open
+// outages to be few, and while a whole fleet is down they are not.
+const closeLost = `
+UPDATE data.outage o SET recovery = 'lost', up_at = l.next
+FROM (
+    SELECT u.device, p.down_at, n.down_at AS next
+    FROM unnest($2::text[]) AS u(device)
+    CROSS JOIN LATERAL (
+        SELECT down_at FROM data.outage
+        WHERE facility_id = $1 AND device = u.device AND up_at IS NULL OFFSET 0
+    ) p
+    CROSS JOIN LATERAL (
+        SELECT down_at FROM data.outage
+        WHERE facility_id = $1 AND device = u.device AND down_at > p.down_at ORDER BY down_at LIMIT 1
+    ) n
+) l
+WHERE o.facility_id = $1 AND o.device = l.device AND o.down_at = l.down_at`
+
+const (
+	closeForgotten = `
+UPDATE data.outage o SET recovery = 'forgotten', up_at = u.at
+FROM unnest($2::text[], $3::bigint[], $4::timestamptz[]) AS u(device, version, at)
+WHERE o.facility_id = $1 AND o.device = u.device AND o.up_at IS NULL AND NOT EXISTS (
+    SELECT FROM data.device d WHERE d.facility_id = $1 AND d.device = u.device AND d.version > u.version)`
+	deleteForgotten = `
+DELETE FROM data.device d USING unnest($2::text[], $3::bigint[]) AS u(device, version)
+WHERE d.facility_id = $1 AND d.device = u.device AND d.version <= u.version`
+)
+
+const addReports = `
+UPDATE data.outage o SET report_ids = o.report_ids || ARRAY(SELECT i FROM unnest(n.ids) i WHERE i <> ALL (o.report_ids))
+FROM (
+    SELECT u.device, u.down_at, array_agg(u.id ORDER BY u.ord) AS ids
+    FROM unnest($2::text[], $3::timestamptz[], $4::text[]) WITH ORDINALITY AS u(device, down_at, id, ord)
+    GROUP BY u.device, u.down_at
+) n
+WHERE o.facility_id = $1 AND o.device = n.device AND o.down_at = n.down_at AND NOT o.report_ids @> n.ids`
+
+// The cause of the last outage stays until there is another outage.
+const upsertDevices = `
+INSERT INTO data.device AS d (facility_id, device, state, generation, connected_at, seen_at, lost_at, down_at, cause,
+    flapping, muted_until, version)
+SELECT $1::int, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
+    $7::timestamptz[], $8::timestamptz[], $9::text[], $10::bool[], $11::timestamptz[], $12::bigint[])
+ON CONFLICT (facility_id, device) DO UPDATE SET
+    state = excluded.state, generation = excluded.generation, connected_at = excluded.connected_at,
+    seen_at = excluded.seen_at, lost_at = excluded.lost_at, down_at = excluded.down_at,
+    cause = CASE WHEN excluded.cause = '' AND d.down_at = excluded.down_at THEN d.cause ELSE excluded.cause END,
+    flapping = excluded.flapping, muted_until = excluded.muted_until, version = excluded.version, updated_at = now()
+WHERE d.version <= excluded.version`
+
+const insertRestarts = `
+INSERT INTO data.broker_restart (facility_id, at, started_at)
+SELECT $1::int, * FROM unnest($2::timestamptz[], $3::timestamptz[]) ON CONFLICT DO NOTHING`
+
+func (s *step) queueOutages(b *pgx.Batch, facility int32) {
+	if len(s.outages) == 0 {
+		return
+	}
+	device := column(s.outages, func(o *outage) string { return o.device })
+	b.Queue(insertOutages, facility, device,
+		column(s.outages, func(o *outage) pgtype.Timestamptz { return moment(o.down) }),
+		column(s.outages, func(o *outage) pgtype.Timestamptz { return moment(o.lost) }),
+		column(s.outages, func(o *outage) string { return o.cause }),
+		column(s.outages, func(o *outage) bool { return o.muted }),
+		column(s.outages, func(o *outage) string { return o.flap }),
+		column(s.outages, func(o *outage) pgtype.Timestamptz { return moment(o.up) }),
+		column(s.outages, func(o *outage) string { return o.recovery }))
+	b.Queue(closeLost, facility, slices.Compact(device))
+}
+
+func (s *step) queueForgotten(b *pgx.Batch, facility int32) {
+	if len(s.forgotten) == 0 {
+		return
+	}
+	device := column(s.forgotten, func(e **sluicev1.PresenceEvent) string { return (*e).Device })
+	version := column(s.forgotten, func(e **sluicev1.PresenceEvent) int64 { return (*e).Version })
+	b.Queue(closeForgotten, facility, device, version,
+		column(s.forgotten, func(e **sluicev1.PresenceEvent) pgtype.Timestamptz { return moment((*e).At) }))
+	b.Queue(deleteForgotten, facility, device, version)
+}
+
+func (s *step) queueReports(b *pgx.Batch, facility int32) {
+	if len(s.reports) == 0 {
+		return
+	}
+	b.Queue(addReports, facility,
+		column(s.reports, func(r *report) string { return r.device }),
+		column(s.reports, func(r *report) pgtype.Timestamptz { return moment(r.down) }),
+		column(s.reports, func(r *report) string { return r.id }))
+}
+
+func (s *step) queueDevices(b *pgx.Batch, facility int32) {
+	if len(s.devices) == 0 {
+		return
+	}
+	b.Queue(upsertDevices, facility,
+		column(s.devices, func(d *device) string { return d.Device }),
+		column(s.devices, func(d *device) string { return stateWords[d.State] }),
+		column(s.devices, func(d *device) int64 { return d.Generation }),
+		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.ConnectedAt) }),
+		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.SeenAt) }),
+		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.lost()) }),
+		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.DownAt) }),
+		column(s.devices, func(d *device) string { return d.cause }),
+		column(s.devices, func(d *device) bool { return d.Flap != sluicev1.PresenceFlap_PRESENCE_FLAP_UNSPECIFIED }),
+		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.MutedUntil) }),
+		column(s.devices, func(d *device) int64 { return d.Version }))
+}
+
+// queueRestarts: of a restart, down_at is when the broker was started.
+func queueRestarts(b *pgx.Batch, facility int32, restarts []*sluicev1.PresenceEvent) {
+	if len(restarts) == 0 {
+		return
+	}
+	b.Queue(insertRestarts, facility,
+		column(restarts, func(e **sluicev1.PresenceEvent) pgtype.Timestamptz { return moment((*e).At) }),
+		column(restarts, func(e **sluicev1.PresenceEvent) pgtype.Timestamptz { return moment((*e).DownAt) }))
+}
+
+// column returns one value of each row.
+func column[R, V any](rows []R, value func(*R) V) []V {
+	values := make([]V, len(rows))
+	for i := range rows {
+		values[i] = value(&rows[i])
+	}
+	return values
+}
+
+// moment is a time in Unix microseconds as PostgreSQL has it; 0 is null.
+func moment(at int64) pgtype.Timestamptz {
+	return pgtype.Timestamptz{Time: time.UnixMicro(at), Valid: at != 0}
+}
