@@ -15,6 +15,9 @@ const (
 	// dueLimit is how many devices one call takes down at most: a few milliseconds
 	// of the store's time.
 	dueLimit = 1000
+	// uptimeWithin is how long at least the first uptime is waited for: Mosquitto
+	// tells it every 10 s by default.
+	uptimeWithin = 30 * time.Second
 	// idle is how long the loop sleeps when no device has a deadline.
 	idle = time.Hour
 )
@@ -37,7 +40,7 @@ func (k *Keeper) Attend(ctx context.Context, s sluice.Attended) {
 }
 
 func (a *attending) run(ctx context.Context) {
-	hold := time.NewTimer(a.config.ReconnectGrace)
+	hold := time.NewTimer(max(a.config.ReconnectGrace, uptimeWithin))
 	defer hold.Stop()
 	look := time.NewTimer(idle)
 	defer look.Stop()
@@ -63,7 +66,7 @@ func (a *attending) run(ctx context.Context) {
 func (a *attending) unheard() {
 	if a.holding {
 		a.log.Warn("the broker does not tell its uptime: after every reconnect outages are told late", "topic", sluice.TopicUptime,
-			"held", a.config.ReconnectGrace)
+			"held", max(a.config.ReconnectGrace, uptimeWithin))
 		a.holding = false
 	}
 }

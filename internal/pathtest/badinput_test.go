@@ -140,12 +140,12 @@ func TestPath_BadInput_BecomesDeadLettersAndStallsNothing(t *testing.T) {
 		}
 	}
 	s.verify(sent)
-	r.terminate()
+	r.Terminate()
 	r = s.startLeading() // what is retained now is not replayed either
 	l = s.load(loadPlan{name: "after"})
 	s.awaitRows(200)
 	s.verify(append(sent, l.finish()...))
-	r.terminate()
+	r.Terminate()
 }
 
 // longestStall returns the longest time without a new row until there are n.

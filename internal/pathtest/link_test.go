@@ -22,7 +22,7 @@ func TestPath_BrokerLinkCut_RecognisesRedelivery(t *testing.T) {
 	l := s.load(loadPlan{spoil: spoiled})
 	const cuts = 12
 	for i := range cuts {
-		led := r.logged(msgLeading)
+		led := r.Logged(msgLeading)
 		pass(t, rand.N(150*time.Millisecond))
 		switch i % 3 {
 		case 0:
@@ -37,7 +37,7 @@ func TestPath_BrokerLinkCut_RecognisesRedelivery(t *testing.T) {
 			link.Reset()
 			link.Resume()
 		}
-		r.awaitLog(msgLeading, led+1)
+		r.AwaitLog(msgLeading, led+1)
 		s.awaitReceived(routeSensor, 30)
 	}
 	sent := l.finish()
@@ -49,7 +49,7 @@ func TestPath_BrokerLinkCut_RecognisesRedelivery(t *testing.T) {
 		}
 		t.Logf("%s: %d redeliveries recognised in %d cuts", queue, n, cuts)
 	}
-	r.terminate()
+	r.Terminate()
 }
 
 // A device whose PUBACK was lost sends its readings again: with DUP, because the
@@ -99,7 +99,7 @@ func TestPath_DeviceResendsAfterLostPuback_OneRow(t *testing.T) {
 	if a.Stored != readings || a.Duplicate != 2*readings || a.Dead != 0 {
 		t.Errorf("%d readings, each sent three times: %+v", readings, a)
 	}
-	r.terminate()
+	r.Terminate()
 }
 
 // awaitConnected waits until the device has a connection.
@@ -152,7 +152,7 @@ func TestPath_TwoReadingsInOneSecond_OneRowOneConflict(t *testing.T) {
 	}
 	d.awaitAcks()
 	s.verify(append(l.finish(), sent...))
-	r.terminate()
+	r.Terminate()
 }
 
 // awaitReadings waits until a device has n rows.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"sluice/internal/process"
 )
 
 // envRouter holds the settings of a router; where it is set, this process is one.
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, envRouter+":", err)
 		os.Exit(2)
 	}
-	go dieWithParent()
+	process.DieWithParent()
 	os.Exit(s.run())
 }
 
@@ -38,13 +40,6 @@ func moreParallel() {
 	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = f.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
 	}
-}
-
-// dieWithParent ends this process when the test that started it is gone: the
-// test holds the other end of standard input.
-func dieWithParent() {
-	_, _ = os.Stdin.Read(make([]byte, 1))
-	os.Exit(3)
 }
 
 // fromEnv returns the number in an environment variable, else def.

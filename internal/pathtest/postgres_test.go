@@ -32,7 +32,7 @@ func TestPath_PostgresStoppedFor20sUnderLoad_StoresOnce(t *testing.T) {
 	drained := time.Since(healed)
 	sent := l.finish()
 	s.verify(sent)
-	r.terminate()
+	r.Terminate()
 	t.Logf("acknowledged while PostgreSQL was away: %d; first row %v after it was back", after-before, drained)
 	if drained > drainWithin {
 		t.Errorf("first row %v after PostgreSQL was back, want less than %v", drained, drainWithin)
@@ -56,6 +56,6 @@ func TestPath_PostgresKilledUnderLoad_StoresOnce(t *testing.T) {
 	s.awaitRows(200)
 	sent := l.finish()
 	s.verify(sent)
-	r.terminate()
+	r.Terminate()
 	t.Logf("%d kills of PostgreSQL", kills)
 }

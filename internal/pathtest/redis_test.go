@@ -33,10 +33,10 @@ func TestPath_RedisPausedBeyondTheCallTimeout_StoresOnce(t *testing.T) {
 	s.awaitRows(100)
 	sent := l.finish()
 	s.verify(sent)
-	if n := r.logged("append failed"); n == 0 {
+	if n := r.Logged("append failed"); n == 0 {
 		t.Error("no append has timed out: the pauses did not bite")
 	}
-	r.terminate()
+	r.Terminate()
 }
 
 func TestPath_RedisKilledUnderLoad_StoresOnce(t *testing.T) {
@@ -55,7 +55,7 @@ func TestPath_RedisKilledUnderLoad_StoresOnce(t *testing.T) {
 	}
 	sent := l.finish()
 	s.verify(sent)
-	r.terminate()
+	r.Terminate()
 	t.Logf("%d kills of Redis", kills)
 }
 
@@ -89,7 +89,7 @@ func fillUp(t *testing.T, maxBytes int64) {
 	l := s.load(loadPlan{padding: 2000, burst: 4, spoil: spoiled})
 	s.awaitRows(200)
 	database.Stop(syscall.SIGINT)
-	r.awaitLog(msgFull, 1)
+	r.AwaitLog(msgFull, 1)
 	l.awaitBlocked()
 	acked, unacked := l.counts()
 	st := s.mustStatus(routeSensor)
@@ -101,7 +101,7 @@ func fillUp(t *testing.T, maxBytes int64) {
 	l.awaitAcked(200)
 	sent := l.finish()
 	s.verify(sent)
-	r.terminate()
+	r.Terminate()
 }
 
 // awaitBlocked waits until every device has messages in flight and the broker
@@ -146,7 +146,7 @@ func TestPath_RedisWiped_NewBatchesAreStored(t *testing.T) {
 			t.Errorf("%s is off by %d after a wipe: %+v", queue, st.Balance(), st)
 		}
 	}
-	r.terminate()
+	r.Terminate()
 }
 
 // wipe empties Redis and waits until the router has a session in it again.
@@ -187,7 +187,7 @@ func TestPath_RedisWipedUnderLoad_GoesOnWithoutDoubles(t *testing.T) {
 	s.awaitRows(300)
 	late := l.finish()
 	s.verify(append(s.found(early), late...))
-	r.terminate()
+	r.Terminate()
 }
 
 // found returns those publications that are rows.

@@ -57,7 +57,7 @@ func TestPath_RouterKilledAfterComplete_StoresOnce(t *testing.T) {
 func killAt(t *testing.T, at point, routes ...string) *site {
 	t.Helper()
 	s := newSite(t, siteServers{})
-	s.startLeading().terminate()
+	s.startLeading().Terminate()
 	l := s.load(loadPlan{spoil: spoiled, spoilEvery: 20})
 	for i, route := range routes {
 		nth := 1 + rand.N[int64](3)
@@ -65,12 +65,12 @@ func killAt(t *testing.T, at point, routes ...string) *site {
 			nth = 1 // it seals once a second
 		}
 		t.Logf("kill %d: %s of %s, passage %d", i+1, at, route, nth)
-		s.startDoomed(fate{Point: at, Route: route, Nth: nth}).awaitKilled()
+		s.startDoomed(fate{Point: at, Route: route, Nth: nth}).AwaitKilled()
 	}
 	last := s.start()
 	sent := l.finish()
 	s.verify(sent)
-	last.terminate()
+	last.Terminate()
 	return s
 }
 
@@ -85,7 +85,7 @@ func spoiled(i int) *publication {
 func TestPath_RouterKilledAtRandom_StoresOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteServers{})
-	s.startLeading().terminate()
+	s.startLeading().Terminate()
 	l := s.load(loadPlan{spoil: spoiled})
 	kills := fromEnv(t, "PATHTEST_KILLS", 20)
 	for range kills {
@@ -94,11 +94,11 @@ func TestPath_RouterKilledAtRandom_StoresOnce(t *testing.T) {
 			r.awaitLeading()
 		}
 		pass(t, rand.N(400*time.Millisecond))
-		r.kill()
+		r.Kill()
 	}
 	last := s.start()
 	sent := l.finish()
 	s.verify(sent)
-	last.terminate()
+	last.Terminate()
 	t.Logf("%d kills", kills)
 }

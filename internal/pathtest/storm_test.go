@@ -24,15 +24,15 @@ func TestPath_EverythingKilledAtRandom_StoresOnce(t *testing.T) {
 	faults := map[string]func(){
 		"a router is killed": func() {
 			i := rand.N(len(routers))
-			routers[i].kill()
+			routers[i].Kill()
 			shortly()
 			routers[i] = s.start()
 		},
 		"a router stands still": func() {
 			r := routers[rand.N(len(routers))]
-			r.signal(syscall.SIGSTOP)
+			r.Signal(syscall.SIGSTOP)
 			pass(t, rand.N(1500*time.Millisecond))
-			r.signal(syscall.SIGCONT)
+			r.Signal(syscall.SIGCONT)
 		},
 		"Redis is killed": func() {
 			s.redis.Kill()
@@ -69,7 +69,7 @@ func TestPath_EverythingKilledAtRandom_StoresOnce(t *testing.T) {
 	sent := l.finish()
 	s.verify(sent)
 	for _, r := range routers {
-		r.terminate()
+		r.Terminate()
 	}
 	t.Logf("faults: %v", counts)
 }

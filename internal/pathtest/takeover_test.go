@@ -16,25 +16,25 @@ func TestPath_SessionTakeover_StoresOnceWithoutKicking(t *testing.T) {
 	s.settings.LeaseTTL, s.settings.ClaimTTL = 3*time.Second, 3*time.Second
 	leader := s.startLeading()
 	other := s.start()
-	other.awaitLog(msgStandby, 1)
+	other.AwaitLog(msgStandby, 1)
 	l := s.load(loadPlan{spoil: spoiled})
 	const takeovers = 3
 	for range takeovers {
 		s.awaitReceived(routeSensor, 200)
-		led, stood := other.logged(msgLeading), leader.logged(msgStandby)
-		leader.signal(syscall.SIGSTOP)
-		other.awaitLog(msgLeading, led+1)
+		led, stood := other.Logged(msgLeading), leader.Logged(msgStandby)
+		leader.Signal(syscall.SIGSTOP)
+		other.AwaitLog(msgLeading, led+1)
 		s.awaitReceived(routeSensor, 200)
-		leader.signal(syscall.SIGCONT)
-		leader.awaitLog(msgStandby, stood+1)
+		leader.Signal(syscall.SIGCONT)
+		leader.AwaitLog(msgStandby, stood+1)
 		s.awaitReceived(routeSensor, 300)
 		leader, other = other, leader
 	}
 	sent := l.finish()
 	s.verify(sent)
-	if n := leader.logged(msgLeading) + other.logged(msgLeading); n != 1+takeovers {
+	if n := leader.Logged(msgLeading) + other.Logged(msgLeading); n != 1+takeovers {
 		t.Errorf("the session was opened %d times, want %d: the routers kick each other", n, 1+takeovers)
 	}
-	other.terminate()
-	leader.terminate()
+	other.Terminate()
+	leader.Terminate()
 }

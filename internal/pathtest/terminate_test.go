@@ -37,17 +37,17 @@ func TestPath_RouterTerminatedUnderLoad_StoresOnce(t *testing.T) {
 	longest := time.Duration(0)
 	for range restarts {
 		pass(t, rand.N(300*time.Millisecond))
-		longest = max(longest, r.terminate())
+		longest = max(longest, r.Terminate())
 		r = s.startMain()
 		if rand.N(4) > 0 { // now and then it is told to end while it starts
 			r.awaitLeading()
 		} else {
-			r.awaitLog("started", 1)
+			r.AwaitLog("started", 1)
 		}
 	}
 	sent := l.finish()
 	s.verify(sent)
-	longest = max(longest, r.terminate())
+	longest = max(longest, r.Terminate())
 	t.Logf("%d restarts, the longest exit took %v", restarts, longest)
 	if longest > exitWithin {
 		t.Errorf("an exit took %v, want at most %v", longest, exitWithin)
@@ -63,17 +63,17 @@ func TestPath_RouterTerminated_StandbyTakesOver(t *testing.T) {
 	longest := time.Duration(0)
 	for range 3 {
 		standby := s.startMain()
-		standby.awaitLog(msgStandby, 1)
+		standby.AwaitLog(msgStandby, 1)
 		s.awaitRows(100)
 		told := time.Now()
-		leader.terminate()
+		leader.Terminate()
 		standby.awaitLeading()
-		longest = max(longest, standby.loggedAt(msgLeading).Sub(told))
+		longest = max(longest, standby.LoggedAt(msgLeading).Sub(told))
 		leader = standby
 	}
 	sent := l.finish()
 	s.verify(sent)
-	leader.terminate()
+	leader.Terminate()
 	t.Logf("the longest takeover took %v from SIGTERM", longest)
 	if longest > takeoverWithin {
 		t.Errorf("a takeover took %v, want at most %v", longest, takeoverWithin)
