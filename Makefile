@@ -47,6 +47,10 @@ bench: deps ## Run the Go benchmarks
 bench-path: deps build ## Measure the whole path on private servers; ARGS='-messages 50000 -rate 5000'
 	@$(GO) run ./internal/benchpath $(ARGS)
 
+.PHONY: outage-proof
+outage-proof: deps ## Compare outage reports with the truth, under faults, with 500 devices (7 min); a power cut of 10 000
+	OUTAGE_PROOF=full $(GO) test -count=1 -v -timeout 30m -run 'Proof|PowerCut|Receiver' ./internal/outagetest
+
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (20s) each
 	@GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)

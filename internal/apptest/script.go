@@ -1,18 +1,27 @@
 package apptest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/protobuf/proto"
 
 	"sluice"
 	"sluice/app"
+	"sluice/gen/msg"
 	"sluice/internal/testenv"
 )
 
@@ -21,9 +30,15 @@ import (
 // the commands of testscript and those that TestMain registers they may use:
 //
 //	exits N COMMAND ...           like exec, but wants exit status N
-//	site                          start servers; sets CONFIG and, as host:port, BROKER and METRICS
+//	site [FILE]                   start servers; sets CONFIG and, as host:port, BROKER and METRICS; FILE has
+//	                              more of the configuration, in which variables are replaced
 //	router                        run a batch-router on them until the script ends
 //	publish TOPIC DEVICE EPOCH T  send a reading
+//	connect DEVICE                say that the device has connected
+//	lwt DEVICE SECONDS            publish its last will, with this delay
+//	becomes DEVICE STATE          wait until the router has the device in this state
+//	receiver NAME STATUS          have the stub $RECEIVER/NAME answer so; it begins with 202
+//	reported NAME REGEXP          wait until the stub has accepted what matches, and print all that it has
 //	sql STATEMENT                 run it in the site's database
 //	rows N TABLE                  wait until the table has N rows or more
 //	stored N QUEUE                wait until N messages are stored and none waits
@@ -36,19 +51,28 @@ func Scripts(t *testing.T, update bool) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			env.Values[stageKey{}] = &stage{t: env.T().(testing.TB)}
+			s := &stage{t: env.T().(testing.TB)}
+			env.Values[stageKey{}] = s
+			server := httptest.NewServer(&s.stubs)
+			env.Defer(server.Close)
+			env.Setenv("RECEIVER", server.URL)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"reword":  reword,
-			"site":    onStage((*stage).startSite),
-			"router":  onStage((*stage).startRouter),
-			"publish": onStage((*stage).publish),
-			"sql":     onStage((*stage).sql),
-			"rows":    onStage((*stage).rows),
-			"stored":  onStage((*stage).stored),
-			"halted":  onStage((*stage).halted),
+			"exits":    exits,
+			"reword":   reword,
+			"site":     onStage((*stage).startSite),
+			"router":   onStage((*stage).startRouter),
+			"publish":  onStage((*stage).publish),
+			"connect":  onStage((*stage).connect),
+			"lwt":      onStage((*stage).lwt),
+			"becomes":  onStage((*stage).becomes),
+			"receiver": onStage((*stage).receiver),
+			"reported": onStage((*stage).reported),
+			"sql":      onStage((*stage).sql),
+			"rows":     onStage((*stage).rows),
+			"stored":   onStage((*stage).stored),
+			"halted":   onStage((*stage).halted),
 		},
 	})
 }
@@ -58,6 +82,7 @@ type stage struct {
 	t      testing.TB
 	site   *Site
 	router *Router
+	stubs  receivers
 }
 
 type stageKey struct{}
@@ -72,8 +97,12 @@ func onStage(do func(*stage, *testscript.TestScript, []string)) func(*testscript
 	}
 }
 
-func (s *stage) startSite(ts *testscript.TestScript, _ []string) {
-	s.site = New(s.t, Site{})
+func (s *stage) startSite(ts *testscript.TestScript, args []string) {
+	extra := ""
+	if len(args) > 0 {
+		extra = os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	}
+	s.site = New(s.t, Site{Extra: extra})
 	ts.Setenv("CONFIG", s.site.Path())
 	ts.Setenv("BROKER", s.site.Broker.Addr())
 	ts.Setenv("METRICS", s.site.Metrics)
@@ -93,6 +122,132 @@ func (s *stage) publish(ts *testscript.TestScript, args []string) {
 	temp, err := strconv.ParseFloat(args[3], 32)
 	ts.Check(err)
 	s.site.Publish(s.t, args[0], Reading(args[1], epoch, float32(temp)))
+}
+
+func (s *stage) connect(ts *testscript.TestScript, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: connect DEVICE")
+	}
+	s.tell(ts, sluice.TopicConnect, &msg.Connect{Device: args[0]})
+}
+
+func (s *stage) lwt(ts *testscript.TestScript, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: lwt DEVICE SECONDS")
+	}
+	delay, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	s.tell(ts, sluice.TopicWill, &msg.LWT{Device: args[0], Delay: delay})
+}
+
+func (s *stage) tell(ts *testscript.TestScript, topic string, m proto.Message) {
+	payload, err := proto.Marshal(m)
+	ts.Check(err)
+	s.site.Publish(s.t, topic, payload)
+}
+
+func (s *stage) becomes(ts *testscript.TestScript, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: becomes DEVICE STATE")
+	}
+	testenv.Eventually(s.t, within, func() error {
+		state, err := s.router.stateOf(s.t.Context(), args[0])
+		if err == nil && state != args[1] {
+			err = fmt.Errorf("%s is %s, not %s", args[0], state, args[1])
+		}
+		return err
+	})
+}
+
+// stateOf looks for a device; the state of one that is not known is "".
+func (r *Router) stateOf(ctx context.Context, device string) (string, error) {
+	for cursor, begun := "", false; cursor != "" || !begun; begun = true {
+		page, err := r.Devices(ctx, cursor)
+		if err != nil {
+			return "", err
+		}
+		for _, d := range page.Devices {
+			if d.Device == device {
+				return d.State, nil
+			}
+		}
+		cursor = page.Next
+	}
+	return "", nil
+}
+
+func (s *stage) receiver(ts *testscript.TestScript, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: receiver NAME STATUS")
+	}
+	status, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	s.stubs.answer(args[0], status)
+}
+
+func (s *stage) reported(ts *testscript.TestScript, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: reported NAME REGEXP")
+	}
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	testenv.Eventually(s.t, within, func() error {
+		accepted := s.stubs.accepted(args[0])
+		if !re.MatchString(accepted) {
+			return fmt.Errorf("nothing that %s has accepted matches %s: %s", args[0], re, accepted)
+		}
+		return nil
+	})
+	_, err = io.WriteString(ts.Stdout(), s.stubs.accepted(args[0]))
+	ts.Check(err)
+}
+
+// receivers are stubs of what reports are sent to. The first segment of a path is
+// the name of one.
+type receivers struct {
+	mu       sync.Mutex // guards what follows
+	statuses map[string]int
+	bodies   map[string][]string // accepted, by name
+}
+
+// ServeHTTP implements http.Handler.
+func (r *receivers) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/"), "/")
+	w.WriteHeader(r.take(name, string(body)))
+}
+
+// take returns the status to answer with, and keeps what is accepted.
+func (r *receivers) take(name, body string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if status := r.statuses[name]; status != 0 && status/100 != 2 {
+		return status
+	}
+	if r.bodies == nil {
+		r.bodies = map[string][]string{}
+	}
+	r.bodies[name] = append(r.bodies[name], body)
+	return http.StatusAccepted
+}
+
+func (r *receivers) answer(name string, status int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.statuses == nil {
+		r.statuses = map[string]int{}
+	}
+	r.statuses[name] = status
+}
+
+// accepted returns what a receiver has accepted, a line each.
+func (r *receivers) accepted(name string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(append(r.bodies[name], ""), "\n")
 }
 
 func (s *stage) sql(ts *testscript.TestScript, args []string) {

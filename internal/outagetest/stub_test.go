@@ -104,3 +104,25 @@ func (s *stub) with(texts ...string) (found []post) {
 	}
 	return found
 }
+
+// awaitPath waits for a report at a path and returns the first.
+func (s *stub) awaitPath(t testing.TB, path string) (found post) {
+	t.Helper()
+	testenv.Eventually(t, patience, func() error {
+		all := s.accepted()
+		i := slices.IndexFunc(all, func(p post) bool { return p.path == path })
+		if i < 0 {
+			return fmt.Errorf("nothing came at %s; all: %+v", path, all)
+		}
+		found = all[i]
+		return nil
+	})
+	return found
+}
+
+// tried counts all requests.
+func (s *stub) tried() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tries
+}

@@ -83,6 +83,9 @@ func (p *Process) close() {
 	}
 }
 
+// PID is the id of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Gone tells whether the process has ended.
 func (p *Process) Gone() bool {
 	select {
