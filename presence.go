@@ -99,9 +99,9 @@ type DeviceStore interface {
 	// each to QueueDevices and, if r.Events, to QueueEvents, in one step. While no
 	// session is live or one has no caught_up yet, nothing is due.
 	//
-	// A storm is taken at once: while 10 or more deadlines, and more than half as
-	// many as there are devices not down, lie within StormWindow after the earliest
-	// one, none is due before that window has passed by r.Now.
+	// A storm is taken at once: when 10 or more deadlines, and more than half as many
+	// as there are devices not down, lie within StormWindow after the earliest one,
+	// none of them is due before the last of them is (by r.Now and by caught_up).
 	//
 	// It also ends the flapping of devices that have been steady by r.Now.
 	Due(ctx context.Context, l Lease, r DueRequest) (DueResult, error)
@@ -128,7 +128,7 @@ type DeviceStore interface {
 }
 
 // StormWindow is how long a storm of outages may take to be one report.
-const StormWindow = time.Second
+const StormWindow = 2 * time.Second
 
 // Storm tells whether n outages at once are one among alive devices.
 func Storm(n, alive int) bool { return n >= 10 && 2*n > alive }

@@ -29,19 +29,23 @@ type DeviceStatus struct {
 	Down     time.Time `json:"down,omitzero"`
 	Cause    string    `json:"cause,omitempty"`
 	Flapping bool      `json:"flapping,omitempty"`
-	Muted    time.Time `json:"muted_until,omitzero"`
+	// Muted is until when no outage of it is reported; zero when they are.
+	Muted time.Time `json:"muted_until,omitzero"`
 }
 
-func deviceStatus(d *sluice.Device, offset int64) DeviceStatus {
+func deviceStatus(d *sluice.Device, now sluice.StoreClock) DeviceStatus {
 	s := DeviceStatus{
 		Device: d.Name, State: d.State.String(), Generation: d.Generation, Connected: when(d.Connected), Seen: when(d.Seen),
-		Lost: when(d.Lost), Down: when(d.Down), Flapping: d.Flapping, Muted: when(d.Muted),
+		Lost: when(d.Lost), Down: when(d.Down), Flapping: d.Flapping,
 	}
 	if d.Deadline > 0 {
-		s.Deadline, s.Due = when(d.Deadline+offset), d.Due.String()
+		s.Deadline, s.Due = when(d.Deadline+now.Offset), d.Due.String()
 	}
 	if d.Down > 0 {
 		s.Cause = d.DownCause.String()
+	}
+	if d.Muted > now.Now+now.Offset { // the record keeps what has passed
+		s.Muted = when(d.Muted)
 	}
 	return s
 }
@@ -60,6 +64,18 @@ type DevicePage struct {
 	Next string `json:"next,omitempty"`
 }
 
+// maxMute bounds a mute: longer is a mistake in the unit, or a device to forget.
+const maxMute = 10 * 365 * 24 * time.Hour
+
+// CheckMute tells whether a device can be muted for d. The store counts
+// microseconds: what it would take for 0 must not end a mute.
+func CheckMute(d time.Duration) error {
+	if d != 0 && (d < time.Second || d > maxMute) {
+		return fmt.Errorf("%s is no time to mute a device for; use 1s to %.0fh, or 0s to end it", d, maxMute.Hours())
+	}
+	return nil
+}
+
 // MuteResult tells until when a device is muted; zero when it no longer is.
 type MuteResult struct {
 	Until time.Time `json:"until,omitzero"`
@@ -75,6 +91,9 @@ func deviceHandlers(mux *http.ServeMux, a admin) {
 	})
 	mux.HandleFunc("POST /devices/{name}/mute", func(w http.ResponseWriter, r *http.Request) {
 		d, err := time.ParseDuration(r.URL.Query().Get("for"))
+		if err == nil {
+			err = CheckMute(d)
+		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
@@ -92,7 +111,7 @@ func (o *operator) listDevices(ctx context.Context, cursor string) (DevicePage, 
 	page, next, err := o.devices.Devices(ctx, cursor)
 	result := DevicePage{Devices: make([]DeviceStatus, len(page)), Next: next}
 	for i := range page {
-		result.Devices[i] = deviceStatus(&page[i], c.Offset)
+		result.Devices[i] = deviceStatus(&page[i], c)
 	}
 	return result, err
 }
@@ -126,7 +145,8 @@ func (c *AdminClient) ForgetDevice(ctx context.Context, name string) error {
 	return c.call(ctx, http.MethodPost, "/devices/"+url.PathEscape(name)+"/forget", nil, &struct{}{})
 }
 
-// MuteDevice has no outage of a device reported for d; 0 ends that.
+// MuteDevice has no outage of a device reported for d (see CheckMute); 0 ends
+// that.
 func (c *AdminClient) MuteDevice(ctx context.Context, name string, d time.Duration) (r MuteResult, err error) {
 	return r, c.call(ctx, http.MethodPost, "/devices/"+url.PathEscape(name)+"/mute?for="+d.String(), nil, &r)
 }

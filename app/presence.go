@@ -1,9 +1,11 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -74,6 +76,40 @@ func newSender(n config.Notify, log *slog.Logger) (notify.Sender, error) {
 		return logs.New(log.With("receiver", n.Name)), nil
 	}
 	return nil, fmt.Errorf("kind %q is unknown", n.Kind)
+}
+
+// ReceiverResult is what became of a test message.
+type ReceiverResult struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	// Error says why the receiver did not accept it, "" when it did.
+	Error string `json:"error,omitempty"`
+}
+
+// TestReceivers sends a test message to each receiver, once and to all at the
+// same time, and tells what became of it. It needs no router. One of kind log
+// writes to log. No result has a secret.
+func TestReceivers(ctx context.Context, facility string, receivers []config.Notify, log *slog.Logger) []ReceiverResult {
+	results := make([]ReceiverResult, len(receivers))
+	var wg sync.WaitGroup
+	for i, n := range receivers {
+		results[i] = ReceiverResult{Name: n.Name, Kind: n.Kind}
+		wg.Go(func() {
+			if err := testReceiver(ctx, facility, n, log); err != nil {
+				results[i].Error = err.Error()
+			}
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+func testReceiver(ctx context.Context, facility string, n config.Notify, log *slog.Logger) error {
+	sender, err := newSender(n, log)
+	if err != nil {
+		return err
+	}
+	return notify.SendTest(ctx, sender, facility)
 }
 
 // reported tells the database which outages were in a report.

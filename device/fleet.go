@@ -84,10 +84,16 @@ func (f *Fleet) Drop(device string, away time.Duration) error {
 // how many of them had a socket.
 func (f *Fleet) PowerCut(away time.Duration) int {
 	closed := 0
-	for _, d := range f.devices {
-		if had, _ := d.line.cut(away); had {
+	releases := make([]func(), len(f.devices))
+	for i, d := range f.devices {
+		release, had, _ := d.line.sever(away)
+		releases[i] = release
+		if had {
 			closed++
 		}
+	}
+	for _, release := range releases {
+		release()
 	}
 	return closed
 }

@@ -30,8 +30,15 @@ const within = 15 * time.Second
 type listener struct {
 	client *paho.Client
 
-	mu       sync.Mutex // guards received
+	mu       sync.Mutex // guards the rest
 	received map[string][][]byte
+	arrivals []arrival
+}
+
+// arrival is a message of any topic.
+type arrival struct {
+	topic string
+	at    time.Time
 }
 
 func listen(t testing.TB, addr string) *listener {
@@ -60,6 +67,7 @@ func (l *listener) receive(p paho.PublishReceived) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.received[p.Packet.Topic] = append(l.received[p.Packet.Topic], p.Packet.Payload)
+	l.arrivals = append(l.arrivals, arrival{p.Packet.Topic, time.Now()})
 	return true, nil
 }
 
@@ -67,6 +75,25 @@ func (l *listener) on(topic string) [][]byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([][]byte(nil), l.received[topic]...)
+}
+
+func (l *listener) count(topic string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.received[topic])
+}
+
+// of returns what came of one device on connect and lwt, in order.
+func (l *listener) of(name string) []arrival {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []arrival
+	for _, a := range l.arrivals {
+		if a.topic == "connect/"+name || a.topic == "lwt/"+name {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 func (l *listener) pulse(t *testing.T) {
@@ -343,6 +370,9 @@ func TestNew_RefusesBadConfig(t *testing.T) {
 		"keepalive":     {Address: "x:1", KeepAlive: math.MaxUint16*time.Second + 1},
 		"count":         {Address: "x:1", Count: -1},
 		"nothing keeps": {Address: "x:1", Keep: -1},
+		"drop of none":  {Address: "x:1", Drops: []device.Drop{{Device: 0}}},
+		"drop of more":  {Address: "x:1", Count: 2, Drops: []device.Drop{{Device: 3}}},
+		"drop before":   {Address: "x:1", Drops: []device.Drop{{Device: 1, At: -1}}},
 	} {
 		if _, err := device.New(cfg); err == nil {
 			t.Errorf("%s: got no error", name)

@@ -54,22 +54,54 @@ func (l *line) start(quit func()) bool {
 	return !l.gone
 }
 
-// cut closes the socket, if there is one, without DISCONNECT and keeps the line
+// cut ends the connection, if there is one, without DISCONNECT and keeps the line
 // away, for ever when away is not above 0. What it was doing is abandoned; when it
 // was away already, the new time counts. closed tells whether there was a
 // socket, ok is false when the line was cut for good before.
 func (l *line) cut(away time.Duration) (closed, ok bool) {
+	release, closed, ok := l.sever(away)
+	release()
+	return closed, ok
+}
+
+// sever is the part of cut that matters to the broker. The rest is what it
+// returns: it wakes goroutines, which would hold up who cuts many lines.
+func (l *line) sever(away time.Duration) (release func(), closed, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.gone {
-		return false, false
+		return func() {}, false, false
 	}
 	l.severed, l.gone = true, away <= 0
 	l.back = time.Now().Add(away)
-	closed = l.drop()
-	if l.hangUp != nil {
-		l.hangUp()
+	conn, hangUp := l.conn, l.hangUp
+	l.conn, l.hangUp = nil, nil
+	if conn != nil {
+		l.shut(conn)
 	}
+	return func() { l.release(conn, hangUp) }, conn != nil, true
+}
+
+// shut tells the truth of a socket and shuts it.
+func (l *line) shut(conn *socket) {
+	if conn.closed.Load() { // somebody was quicker
+		l.truth.add(l.device, Lost)
+		return
+	}
+	l.truth.add(l.device, Dropped)
+	conn.shut()
+}
+
+// release lets the device know that the line was severed.
+func (l *line) release(conn *socket, hangUp func()) {
+	if conn != nil {
+		conn.drop()
+	}
+	if hangUp != nil {
+		hangUp()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.gone && l.quit != nil {
 		l.quit()
 	}
@@ -77,22 +109,6 @@ func (l *line) cut(away time.Duration) (closed, ok bool) {
 	case l.woken <- struct{}{}:
 	default:
 	}
-	return closed, true
-}
-
-// drop closes the socket, if there is one. Called with the mutex held.
-func (l *line) drop() bool {
-	if l.conn == nil {
-		return false
-	}
-	if l.conn.closed.Load() { // somebody was quicker
-		l.truth.add(l.device, Lost)
-	} else {
-		l.truth.add(l.device, Dropped)
-		l.conn.drop()
-	}
-	l.conn = nil
-	return true
 }
 
 // begin is called before an attempt, with what ends it; false when the line is

@@ -215,12 +215,13 @@ func (d *device) announce(ctx context.Context, client *paho.Client) error {
 		return err
 	}
 	err = publish(ctx, client, d.cfg.topic(topicConnect, d.name), hello)
-	if errors.Is(err, errRefused) {
-		d.counts.refused.Add(1)
-	} else if err != nil {
-		return err
-	} else {
+	switch {
+	case err == nil:
 		d.line.tell(Announced)
+	case errors.Is(err, errRefused):
+		d.counts.refused.Add(1)
+	default:
+		return err
 	}
 	_, err = client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{
 		{Topic: topicPulse, QoS: 1, RetainHandling: 2},

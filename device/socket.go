@@ -15,7 +15,7 @@ import (
 // leave in one write.
 type socket struct {
 	net.Conn
-	raw     net.Conn // what Conn encrypts; Conn itself without TLS
+	raw     *net.TCPConn // what Conn encrypts; Conn itself without TLS
 	in      *bufio.Reader
 	onClose func()
 	closed  atomic.Bool
@@ -26,11 +26,11 @@ type socket struct {
 
 // dial connects to the broker, with TLS if configured.
 func dial(ctx context.Context, cfg Config, onClose func()) (*socket, error) {
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", cfg.Address)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", cfg.Address)
 	if err != nil {
 		return nil, err
 	}
-	conn := raw
+	raw := conn.(*net.TCPConn)
 	if cfg.TLS != nil {
 		secured := tls.Client(raw, cfg.TLS)
 		if err := secured.HandshakeContext(ctx); err != nil {
@@ -55,12 +55,17 @@ func (s *socket) Close() error {
 	return s.Conn.Close()
 }
 
-// drop closes the socket as a crash would: with TLS, not even a farewell of that
-// is sent. The client finds out by itself.
-func (s *socket) drop() {
+// shut ends the connection for the broker without a word, not even of TLS, and
+// wakes nobody here.
+func (s *socket) shut() {
 	s.closed.Store(true)
+	_ = s.raw.CloseWrite() // it is gone either way
+}
+
+// drop closes what is shut. The client finds out by itself.
+func (s *socket) drop() {
 	s.onClose()
-	_ = s.raw.Close() // it is gone either way
+	_ = s.raw.Close() // as shut
 }
 
 // Read reads through the buffer.

@@ -15,6 +15,7 @@ import (
 
 	"sluice"
 	"sluice/gen/sluicev1"
+	"sluice/sluicetest"
 )
 
 // three is a batch whose report has three parts at smallLimit.
@@ -291,6 +292,19 @@ func shape(err error) string {
 		text += " " + strings.TrimRight(after, "}")
 	}
 	return text
+}
+
+func TestHandler_KeepsTheContractOfHandlers(t *testing.T) {
+	t.Parallel()
+	b := three(t)
+	b.Messages = append(b.Messages, sluice.Message{Payload: []byte("\xff")})
+	s := &script{limit: smallLimit}
+	if bad := sluicetest.TestHandler(t, New(plant, s), b); len(bad) != 1 || bad[0].Index != 6 {
+		t.Errorf("got bad messages %v, want number 6", bad)
+	}
+	if diff := cmp.Diff(partIDs(b, 1, 2, 3), s.ids()); diff != "" {
+		t.Errorf("parts of two attempts (-want +got):\n%s", diff)
+	}
 }
 
 func TestHandler_EndsWithItsContext(t *testing.T) {

@@ -29,6 +29,8 @@ type attending struct {
 	// holding: nothing is judged yet, because the broker may have been restarted.
 	holding bool
 	lastAt  int64 // presence time of the last marker
+	// started is when the broker was started, as the uptimes say that were read soonest.
+	started int64
 	retry   *backoff.ExponentialBackOff
 }
 
@@ -89,8 +91,13 @@ func (a *attending) heard(ctx context.Context, u uptime) {
 	if u.stale {
 		return
 	}
+	if started := u.at - u.up.Microseconds(); a.started == 0 || started < a.started {
+		a.started = started
+	}
+	// Not u.at: while reading waits, a restart may lie between sending and receipt.
+	seen := a.started + u.up.Microseconds()
 	err := a.call(ctx, func(ctx context.Context) (err error) {
-		a.known, err = a.store.Attend(ctx, a.session.Lease, u.at)
+		a.known, err = a.store.Attend(ctx, a.session.Lease, seen)
 		return err
 	})
 	if err != nil { // the next one comes soon
@@ -133,6 +140,7 @@ func (a *attending) restarted(ctx context.Context, started int64) bool {
 func (a *attending) judge(ctx context.Context) time.Duration {
 	for {
 		var r sluice.DueResult
+		a.told.Store(0)
 		err := a.call(ctx, func(ctx context.Context) (err error) {
 			r, err = a.store.Due(ctx, a.session.Lease, sluice.DueRequest{Now: a.Now(), Limit: dueLimit, Events: a.config.Events})
 			return err
@@ -149,30 +157,37 @@ func (a *attending) judge(ctx context.Context) time.Duration {
 			a.log.Info("devices went down", "count", r.Fell, "steady", r.Steadied)
 			a.session.Pushed(r.Receipt)
 		}
+		next := r.Receipt.Next
+		a.armed.Store(next)
+		if told := a.told.Load(); told > 0 && (next == 0 || told < next) {
+			continue // an append went in between
+		}
 		if r.Fell < dueLimit && r.Steadied < dueLimit {
-			return a.sleep(max(r.Receipt.Next, r.Wait))
+			return a.sleep(max(next, r.Wait))
 		}
 	}
 }
 
 // sleep returns how long nothing is to be done, given the earliest deadline. One
-// that has passed waits for a marker: at most one is on its way.
+// that has passed waits for a marker: one is on its way, and another when that
+// seems lost.
 func (a *attending) sleep(next int64) time.Duration {
-	a.armed.Store(next)
 	now := a.Now()
+	least := markEvery
+	if a.marked.Load() > 0 {
+		least = lateMarker
+	}
 	switch {
 	case next == 0:
 		return idle
 	case next > now:
 		return min(time.Duration(next-now)*time.Microsecond, idle)
-	case a.marked.Load() > 0:
-		return lateMarker
 	}
-	if wait := markEvery - time.Duration(now-a.lastAt)*time.Microsecond; wait > 0 {
+	if wait := least - time.Duration(now-a.lastAt)*time.Microsecond; wait > 0 {
 		return wait
 	}
 	a.lastAt = now
-	a.marked.Store(now)
+	a.marked.CompareAndSwap(0, now)             // the oldest counts
 	if err := a.session.Mark(now); err != nil { // the session is about to end
 		a.log.Debug("marker not sent", "err", err)
 	}

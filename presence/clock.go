@@ -65,6 +65,8 @@ func (c *clock) observe(r sluice.StoreClock, sent, received time.Time) (jump int
 		if to-from > time.Second { // says too little about when it was taken
 			return 0
 		}
+	} else if to-from > 2*maxJump { // the next one would look like a jump
+		return 0
 	}
 	c.known, c.at, c.now, c.offset = true, middle, r.Now, r.Offset
 	return 0

@@ -34,7 +34,11 @@ type Keeper struct {
 	wake    chan struct{} // room for one: something may be due earlier than thought
 	// armed is the presence time that the loop sleeps for; 0: for none.
 	armed atomic.Int64
-	// marked is the presence time of the marker that is on its way, 0 for none.
+	// told is the earliest deadline after the last append, 0 for none since the
+	// store was asked.
+	told atomic.Int64
+	// marked is the presence time of the oldest marker that is on its way, 0 for
+	// none.
 	marked atomic.Int64
 }
 
@@ -75,6 +79,9 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
+// errSlow refuses a first reading that took too long.
+var errSlow = errors.New("the store's clock was read too slowly")
+
 func (k *Keeper) readClock(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.config.CallTimeout)
 	defer cancel()
@@ -84,7 +91,10 @@ func (k *Keeper) readClock(ctx context.Context) error {
 		return err
 	}
 	jump := k.clock.observe(r, sent, time.Now())
-	if jump == 0 {
+	switch {
+	case k.clock.Now() == 0:
+		return errSlow
+	case jump == 0:
 		return nil
 	}
 	k.log.Warn("the store's clock has jumped, deadlines move with it", "by", time.Duration(jump)*time.Microsecond)
@@ -122,7 +132,10 @@ func (k *Keeper) Applied(r sluice.PresenceReceipt, caughtUp int64) {
 	if caughtUp > 0 && caughtUp >= k.marked.Load() {
 		k.marked.Store(0)
 	}
-	armed := k.armed.Load()
+	if r.Next > 0 {
+		k.told.Store(r.Next)
+	}
+	armed := k.armed.Load() // after told: judge sees that, or this sees what judge found
 	if caughtUp == 0 && (r.Next == 0 || armed > 0 && armed <= r.Next) {
 		return
 	}

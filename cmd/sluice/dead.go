@@ -127,7 +127,7 @@ func deadTable(t *table, letters []postgres.StoredDead) {
 	}
 	t.row("ID", "AT", "FACILITY", "ROUTE", "DEVICE", "REASON", "BYTES", "DETAIL")
 	for _, l := range letters {
-		t.row(l.ID, l.At.Local().Format(time.DateTime), l.Facility, l.Route, l.Device, l.Reason, len(l.Payload), l.Detail)
+		t.row(l.ID, moment(l.At), l.Facility, l.Route, l.Device, l.Reason, len(l.Payload), l.Detail)
 	}
 }
 

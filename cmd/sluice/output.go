@@ -53,6 +53,24 @@ func plain(s string) string {
 	return b.String()
 }
 
+// none stands in a table for what there is not.
+const none = "-"
+
+// moment is a time of day here.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return none
+	}
+	return t.Local().Format(time.DateTime)
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return none
+}
+
 // short rounds a duration for people.
 func short(d time.Duration) string {
 	switch {

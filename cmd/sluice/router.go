@@ -64,7 +64,10 @@ func statusTable(t *table, s app.Status, faults []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.Checks)) {
 		t.row(name, s.Checks[name])
 	}
-	for _, q := range s.Queues {
+	if d := s.Devices; d != (sluice.PresenceCounts{}) {
+		t.row("devices", fmt.Sprintf("%d up, %d suspect, %d down", d.Up, d.Suspect, d.Down))
+	}
+	for _, q := range queues(s) {
 		t.row("queue "+q.Queue, fmt.Sprintf("%d waiting, oldest %s", q.Queued(), short(q.OldestAge)))
 	}
 	if len(faults) == 0 {
@@ -75,11 +78,21 @@ func statusTable(t *table, s app.Status, faults []string) {
 	}
 }
 
+// queues leaves out the account that is no queue.
+func queues(s app.Status) []sluice.QueueStatus {
+	return slices.DeleteFunc(slices.Clone(s.Queues), func(q sluice.QueueStatus) bool { return q.Queue == sluice.AccountPresence })
+}
+
+// ownQueues is for the help of what lists queues.
+const ownQueues = "Beside the routes of the configuration there are the router's own: $dead has dead letters on their way\n" +
+	"to the database, $device changes of devices, lwt outages and recoveries, $notify/NAME reports to a receiver."
+
 func (c *cli) accountCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "account", Short: "Show that every message is accounted for (exit 1 if not)", Args: noArgs,
 		Long: "For every route: received = stored + duplicate + dead + dropped (by cause) + queued.\n" +
-			"The terms are counted apart, so off must be 0.",
+			"The terms are counted apart, so off must be 0.\n\n" + ownQueues + "\n" +
+			"$presence counts the messages on connect and lwt, which wait in no queue.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := c.routerStatus(cmd.Context())
 			if err != nil {
@@ -122,14 +135,16 @@ func (c *cli) routeCommand() *cobra.Command {
 func (c *cli) routeList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the routes with their depth and state", Args: noArgs,
+		Long: ownQueues,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := c.routerStatus(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return c.print(cmd, s.Queues, func(t *table) {
+			all := queues(s)
+			return c.print(cmd, all, func(t *table) {
 				t.row("ROUTE", "OPEN", "SEALED", "CLAIMED", "RETRY", "BATCHES", "BYTES", "OLDEST", "STATE")
-				for _, q := range s.Queues {
+				for _, q := range all {
 					state := "runs"
 					if q.Halted != "" {
 						state = "halted: " + q.Halted
@@ -144,6 +159,9 @@ func (c *cli) routeList() *cobra.Command {
 func (c *cli) routeResume() *cobra.Command {
 	return &cobra.Command{
 		Use: "resume ROUTE", Short: "Have a route try its waiting batches now", Args: someArgs(1),
+		Long: "Has a route try its waiting batches now, once whatever halted it is mended. That of a receiver is\n" +
+			"$notify/NAME; quote it for the shell.",
+		Example: "  sluice route resume data/sensor\n  sluice route resume '$notify/groupme'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.admin()
 			if err != nil {

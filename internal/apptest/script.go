@@ -1,6 +1,7 @@
 package apptest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func Scripts(t *testing.T, update bool) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			s := &stage{t: env.T().(testing.TB)}
+			s := &stage{t: env.T().(testing.TB), stubs: receivers{statuses: map[string]int{}, bodies: map[string][]string{}}}
 			env.Values[stageKey{}] = s
 			server := httptest.NewServer(&s.stubs)
 			env.Defer(server.Close)
@@ -205,7 +206,7 @@ func (s *stage) reported(ts *testscript.TestScript, args []string) {
 // receivers are stubs of what reports are sent to. The first segment of a path is
 // the name of one.
 type receivers struct {
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex
 	statuses map[string]int
 	bodies   map[string][]string // accepted, by name
 }
@@ -224,22 +225,16 @@ func (r *receivers) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func (r *receivers) take(name, body string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if status := r.statuses[name]; status != 0 && status/100 != 2 {
-		return status
+	status := cmp.Or(r.statuses[name], http.StatusAccepted)
+	if status/100 == 2 {
+		r.bodies[name] = append(r.bodies[name], body)
 	}
-	if r.bodies == nil {
-		r.bodies = map[string][]string{}
-	}
-	r.bodies[name] = append(r.bodies[name], body)
-	return http.StatusAccepted
+	return status
 }
 
 func (r *receivers) answer(name string, status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.statuses == nil {
-		r.statuses = map[string]int{}
-	}
 	r.statuses[name] = status
 }
 

@@ -35,12 +35,14 @@ caught = caught or 0
 
 local f = fleet(KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 
--- A storm is taken at once, up to storm_until, once its window has passed and
--- everything sent in it has been applied.
+-- A storm is taken at once, up to storm_until, once its last deadline has passed
+-- and everything sent before that has been applied.
 local wait, first = 0, tonumber(redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2])
 if first and first <= caught and first > (tonumber(redis.call('HGET', KEYS[2], 'storm_until')) or 0) then
-  local n, last = redis.call('ZCOUNT', KEYS[4], string.format('%d', first), string.format('%d', first + window)), first + window
+  local till = string.format('%d', first + window)
+  local n = redis.call('ZCOUNT', KEYS[4], '-inf', till)
   if n >= 10 and 2 * n > f.up + f.suspect then
+    local last = tonumber(redis.call('ZREVRANGEBYSCORE', KEYS[4], till, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2])
     if now < last or caught < last then
       wait = last
     else

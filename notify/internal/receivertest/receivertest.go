@@ -156,7 +156,7 @@ func answers(t *testing.T, maker Maker, secrets []string) {
 				w.Header().Set("Location", server.URL+"/elsewhere?was="+r.URL.Path)
 				w.WriteHeader(c.code)
 				if c.code != http.StatusNoContent {
-					fmt.Fprintf(w, "you said %s", r.URL)
+					fmt.Fprintf(w, "you said %s", r.URL) //nolint:gosec // an echo is what must not get into an error
 				}
 			})
 			err := maker(t, server.URL, patience).Send(t.Context(), Part())
@@ -235,7 +235,7 @@ func raw(answer func(*http.Request) string) http.HandlerFunc {
 
 func closedPort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
