@@ -58,16 +58,20 @@ end
 local steady = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', now), 'LIMIT', 0, most)
 fetch(f, names)
 fetch(f, steady)
-for _, name in ipairs(names) do
-  fall(f, f.known[name])
-end
 local steadied = 0
-for _, name in ipairs(steady) do
-  local d = f.known[name]
-  if d.steady > 0 and d.steady <= now then -- it did not fall just now
+local function steadyby(d, at)
+  if d.steady > 0 and d.steady <= at then
     besteady(f, d)
     steadied = steadied + 1
   end
+end
+for _, name in ipairs(names) do
+  local d = f.known[name]
+  steadyby(d, math.min(d.deadline, now)) -- it was steady before it fell
+  fall(f, d)
+end
+for _, name in ipairs(steady) do
+  steadyby(f.known[name], now) -- unless it fell just now
 end
 local receipt, size = keep(f, {
   events = ARGV[8], devices = ARGV[9], reports = ARGV[4] == '1', k = 8, a = 11,
