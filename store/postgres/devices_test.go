@@ -17,6 +17,7 @@ import (
 
 	"sluice"
 	pb "sluice/gen/sluicev1"
+	"sluice/internal/testenv"
 	"sluice/sluicetest"
 )
 
@@ -195,8 +196,10 @@ func TestDevices_WhatBatchesLeave(t *testing.T) {
 		},
 		{
 			"the newest of a batch, the later of two with one version",
-			[]batch{{event(changed, "a", 5, 0, nil), event(changed, "b", 2, 0, nil), event(changed, "b", 1, 0, nil),
-				event(changed, "a", 5, 0, func(e *pb.PresenceEvent) { e.Generation = 50 }), event(changed, "a", 4, 0, nil)}},
+			[]batch{{
+				event(changed, "a", 5, 0, nil), event(changed, "b", 2, 0, nil), event(changed, "b", 1, 0, nil),
+				event(changed, "a", 5, 0, func(e *pb.PresenceEvent) { e.Generation = 50 }), event(changed, "a", 4, 0, nil),
+			}},
 			tables{Devices: []deviceRow{upRow("a", 5, func(r *deviceRow) { r.Generation = 50 }), upRow("b", 2, nil)}},
 		},
 		{
@@ -255,8 +258,10 @@ func TestDevices_WhatBatchesLeave(t *testing.T) {
 		},
 		{
 			"a recovery in words of the future",
-			[]batch{{event(fell, "a", 10, 10, func(e *pb.PresenceEvent) { e.Cause = 99 }),
-				event(cameBack, "a", 20, 10, func(e *pb.PresenceEvent) { e.Cause, e.Flap = 98, 97 })}},
+			[]batch{{
+				event(fell, "a", 10, 10, func(e *pb.PresenceEvent) { e.Cause = 99 }),
+				event(cameBack, "a", 20, 10, func(e *pb.PresenceEvent) { e.Cause, e.Flap = 98, 97 }),
+			}},
 			tables{
 				Devices: []deviceRow{upRow("a", 20, func(r *deviceRow) { r.Down, r.Flapping = us(10), true })},
 				Outages: []outageRow{{Device: "a", Down: us(10), Up: us(20), Lost: us(5), Recovery: "unknown"}},
@@ -498,6 +503,48 @@ func TestDevices_ManyWritersAtOnce_NoneIsRefused(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
+	}
+}
+
+// A plan made for small tables must not be one that searches them: they grow to a
+// fleet before they are analyzed again. All devices go down in one microsecond,
+// as those do that did not come back after a restart of the broker.
+func TestDevices_FirstStormOfAFacility_LooksUpByKey(t *testing.T) {
+	t.Parallel()
+	// One session, which keeps its first plans; to them the disk is slow.
+	pool := migrated(t, testenv.Database(t)+"&pool_max_conns=1&plan_cache_mode=force_generic_plan&random_page_cost=4")
+	exec(t, pool, "ALTER TABLE data.outage SET (autovacuum_enabled = off)")
+	exec(t, pool, "ALTER TABLE data.device SET (autovacuum_enabled = off)")
+	d := NewDevices(pool, 1)
+	var version int64
+	all := func(batches, size int) {
+		down := version + 100
+		for i, kind := range []pb.PresenceKind{changed, fell, reported, fell, cameBack, forgotten} {
+			version++
+			for b := range batches {
+				var events []*pb.PresenceEvent
+				for n := range size {
+					events = append(events, event(kind, fmt.Sprintf("dev-%d", b*size+n), version, down+int64(i/3), nil))
+				}
+				wantOutcome(t, d.Handle(t.Context(), presenceBatch(events...)), 0)
+			}
+		}
+	}
+	all(10, 1)
+	exec(t, pool, "VACUUM ANALYZE data.outage, data.device")
+	all(10, 1)
+	const reads = `SELECT sum(seq_tup_read + idx_tup_fetch)::bigint + (
+		SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE schemaname = 'data')
+		FROM pg_stat_user_tables WHERE schemaname = 'data'`
+	exec(t, pool, "SELECT pg_stat_force_next_flush()")
+	before := query[int64](t, pool, reads)
+	const batches, size = 10, 500
+	all(batches, size)
+	exec(t, pool, "SELECT pg_stat_force_next_flush()")
+	perEvent := float64(query[int64](t, pool, reads)-before) / (6 * batches * size)
+	t.Logf("%.1f rows read per event", perEvent)
+	if perEvent > 10 {
+		t.Errorf("%.1f rows were read per event, want a few", perEvent)
 	}
 }
 

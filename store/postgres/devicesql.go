@@ -15,7 +15,14 @@ import (
 // does to an outage depends on the others of its device.
 const devicesLock = 0x64657669
 
-const lockDevices = `SELECT pg_advisory_xact_lock($1::int, $2::int)`
+// lockDevices begins a batch. In the first storm of a new facility the tables
+// grow from nothing to a fleet before they are analyzed, and a plan that suits
+// an empty table, or one made from no statistics, took seconds a batch there. So
+// the statements leave the planner no choice but a look-up by key for each row:
+// LATERAL with LIMIT or OFFSET 0 is no join that it may turn around, ON CONFLICT
+// is none at all, and the setting, which ends with the transaction, takes away
+// what it would do with a table of one page.
+const lockDevices = `SELECT pg_advisory_xact_lock($1::int, $2::int), set_config('enable_seqscan', 'off', true)`
 
 // What is stored stays; a row gets what it lacks: the beginning where only the
 // end was told, the end where there is none or only a guess (lost).
@@ -32,44 +39,61 @@ ON CONFLICT (facility_id, device, down_at) DO UPDATE SET
     recovery = CASE WHEN o.recovery IN ('', 'lost') AND excluded.recovery <> '' THEN excluded.recovery ELSE o.recovery END
 WHERE o.cause = '' AND excluded.cause <> '' OR o.recovery IN ('', 'lost') AND excluded.recovery <> ''`
 
-// An outage lasts no longer than to the next one of its device. OFFSET 0 and
-// LIMIT leave no plan but a look-up for each device: the planner takes open
-// outages to be few, and while a whole fleet is down they are not.
+// An outage lasts no longer than to the next one of its device. Every row is
+// there: there are only conflicts.
 const closeLost = `
-UPDATE data.outage o SET recovery = 'lost', up_at = l.next
-FROM (
-    SELECT u.device, p.down_at, n.down_at AS next
-    FROM unnest($2::text[]) AS u(device)
-    CROSS JOIN LATERAL (
-        SELECT down_at FROM data.outage
-        WHERE facility_id = $1 AND device = u.device AND up_at IS NULL OFFSET 0
-    ) p
-    CROSS JOIN LATERAL (
-        SELECT down_at FROM data.outage
-        WHERE facility_id = $1 AND device = u.device AND down_at > p.down_at ORDER BY down_at LIMIT 1
-    ) n
-) l
-WHERE o.facility_id = $1 AND o.device = l.device AND o.down_at = l.down_at`
+INSERT INTO data.outage AS o (facility_id, device, down_at, cause, muted, flap, up_at, recovery)
+SELECT $1::int, u.device, p.down_at, '', false, '', n.down_at, 'lost'
+FROM unnest($2::text[]) AS u(device)
+CROSS JOIN LATERAL (
+    SELECT down_at FROM data.outage
+    WHERE facility_id = $1 AND device = u.device AND up_at IS NULL OFFSET 0
+) p
+CROSS JOIN LATERAL (
+    SELECT down_at FROM data.outage
+    WHERE facility_id = $1 AND device = u.device AND down_at > p.down_at ORDER BY down_at LIMIT 1
+) n
+ON CONFLICT (facility_id, device, down_at) DO UPDATE SET up_at = excluded.up_at, recovery = excluded.recovery`
 
+// What is known of a device that is newer than its forgetting stays, and so do its
+// outages.
 const (
 	closeForgotten = `
-UPDATE data.outage o SET recovery = 'forgotten', up_at = u.at
+INSERT INTO data.outage AS o (facility_id, device, down_at, cause, muted, flap, up_at, recovery)
+SELECT $1::int, u.device, p.down_at, '', false, '', u.at, 'forgotten'
 FROM unnest($2::text[], $3::bigint[], $4::timestamptz[]) AS u(device, version, at)
-WHERE o.facility_id = $1 AND o.device = u.device AND o.up_at IS NULL AND NOT EXISTS (
-    SELECT FROM data.device d WHERE d.facility_id = $1 AND d.device = u.device AND d.version > u.version)`
+CROSS JOIN LATERAL (
+    SELECT down_at FROM data.outage
+    WHERE facility_id = $1 AND device = u.device AND up_at IS NULL OFFSET 0
+) p
+WHERE (SELECT d.version FROM data.device d WHERE d.facility_id = $1 AND d.device = u.device) > u.version IS NOT TRUE
+ON CONFLICT (facility_id, device, down_at) DO UPDATE SET up_at = excluded.up_at, recovery = excluded.recovery`
 	deleteForgotten = `
-DELETE FROM data.device d USING unnest($2::text[], $3::bigint[]) AS u(device, version)
-WHERE d.facility_id = $1 AND d.device = u.device AND d.version <= u.version`
+DELETE FROM data.device WHERE ctid = ANY (ARRAY(
+    SELECT d.ctid
+    FROM unnest($2::text[], $3::bigint[]) AS u(device, version)
+    CROSS JOIN LATERAL (
+        SELECT ctid FROM data.device
+        WHERE facility_id = $1 AND device = u.device AND version <= u.version LIMIT 1
+    ) d))`
 )
 
+// Reports of an outage that is not there are dropped; again there are only
+// conflicts.
 const addReports = `
-UPDATE data.outage o SET report_ids = o.report_ids || ARRAY(SELECT i FROM unnest(n.ids) i WHERE i <> ALL (o.report_ids))
+INSERT INTO data.outage AS o (facility_id, device, down_at, cause, muted, flap, report_ids)
+SELECT $1::int, n.device, n.down_at, '', false, '', n.ids
 FROM (
     SELECT u.device, u.down_at, array_agg(u.id ORDER BY u.ord) AS ids
     FROM unnest($2::text[], $3::timestamptz[], $4::text[]) WITH ORDINALITY AS u(device, down_at, id, ord)
     GROUP BY u.device, u.down_at
 ) n
-WHERE o.facility_id = $1 AND o.device = n.device AND o.down_at = n.down_at AND NOT o.report_ids @> n.ids`
+CROSS JOIN LATERAL (
+    SELECT FROM data.outage WHERE facility_id = $1 AND device = n.device AND down_at = n.down_at LIMIT 1
+) there
+ON CONFLICT (facility_id, device, down_at) DO UPDATE SET
+    report_ids = o.report_ids || ARRAY(SELECT i FROM unnest(excluded.report_ids) i WHERE i <> ALL (o.report_ids))
+WHERE NOT o.report_ids @> excluded.report_ids`
 
 // The cause of the last outage stays until there is another outage.
 const upsertDevices = `
@@ -101,7 +125,7 @@ func (s *step) queueOutages(b *pgx.Batch, facility int32) {
 		column(s.outages, func(o *outage) string { return o.flap }),
 		column(s.outages, func(o *outage) pgtype.Timestamptz { return moment(o.up) }),
 		column(s.outages, func(o *outage) string { return o.recovery }))
-	b.Queue(closeLost, facility, slices.Compact(device))
+	b.Queue(closeLost, facility, slices.Compact(slices.Clone(device)))
 }
 
 func (s *step) queueForgotten(b *pgx.Batch, facility int32) {

@@ -1,6 +1,6 @@
 // Package postgres keeps rows in PostgreSQL 15 or newer: the sink of the sensor
-// route, the sink of dead letters, the schema and its migrations, and the
-// operator's queries.
+// route, the sinks of dead letters and of changes of devices, the schema and its
+// migrations, and the operator's queries.
 //
 // A batch takes effect exactly once: its rows, its id and its outcome are
 // committed in one transaction (table sluice.applied_batch), and a batch that
@@ -9,5 +9,5 @@
 //
 // A database holds many facilities. Set up in this order: Migrate (the command
 // `sluice db migrate`), then in each service NewPool, CheckVersion, Facility,
-// NewSensor and NewDead.
+// NewSensor, NewDead and NewDevices.
 package postgres

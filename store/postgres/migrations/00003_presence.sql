@@ -39,7 +39,8 @@ COMMENT ON COLUMN data.device.version      IS 'Orders the states of a device: of
 COMMENT ON COLUMN data.device.updated_at   IS 'When this row was written, by the clock of the database.';
 
 -- Two indexes beside the key: the latest outages of a facility, and those that
--- last.
+-- last. The first has the device too, so that a page of a list may begin after
+-- any outage, also where many began in one microsecond.
 CREATE TABLE data.outage (
     facility_id int         NOT NULL,
     device      varchar(64) COLLATE "C" NOT NULL,
@@ -54,7 +55,7 @@ CREATE TABLE data.outage (
     CONSTRAINT outage_pkey PRIMARY KEY (facility_id, device, down_at),
     CONSTRAINT outage_over CHECK ((up_at IS NULL) = (recovery = ''))
 ) WITH (fillfactor = 90);
-CREATE INDEX outage_latest ON data.outage (facility_id, down_at DESC);
+CREATE INDEX outage_latest ON data.outage (facility_id, down_at DESC, device);
 CREATE INDEX outage_open ON data.outage (facility_id, device) WHERE up_at IS NULL;
 COMMENT ON TABLE  data.outage             IS 'One row per outage of a device, kept for good. Times are by the clock of the facility''s store, in microseconds.';
 COMMENT ON COLUMN data.outage.facility_id IS 'data.facility.facility_id.';
