@@ -111,7 +111,7 @@ type Device struct {
 	DownCause Cause
 	// DownMuted: no report was wanted of that outage, so none of its end.
 	DownMuted bool
-	// Outages are the store times of the last outages, oldest first: those within
+	// Outages are the presence times of the last outages, oldest first: those within
 	// FlapWindow of the newest, at most FlapOutages+1.
 	Outages []int64
 	// Flapping: since the outage before which there were FlapOutages in FlapWindow.
@@ -241,8 +241,8 @@ func (d *Device) Fall(s Scene) Change {
 		d.Lost = d.Seen
 	}
 	window := FlapWindow.Microseconds()
-	recent := slices.DeleteFunc(d.Outages, func(t int64) bool { return t <= at-window })
-	recent = append(recent, at)
+	recent := slices.DeleteFunc(slices.Clone(d.Outages), func(t int64) bool { return t <= d.Deadline-window })
+	recent = append(recent, d.Deadline)
 	d.Outages = recent[max(len(recent)-FlapOutages-1, 0):]
 	d.Flapping = len(d.Outages) > FlapOutages || d.Flapping && len(d.Outages) > 1
 	d.Steady = 0

@@ -90,8 +90,8 @@ type DeviceStore interface {
 	// jumped by after-before. Nothing happens otherwise.
 	SetOffset(ctx context.Context, before, after int64) error
 
-	// Attend makes the lease's session one that feeds presence, for as long as its
-	// lease lasts. seen above 0 is a presence time at which the broker was known to
+	// Attend makes the lease's session one that feeds presence, under this lease and
+	// those that follow without a pause. seen above 0 is a presence time at which the broker was known to
 	// run, and is kept for BrokerSeen.
 	Attend(ctx context.Context, l Lease, seen int64) (Attendance, error)
 	// Due takes down devices whose deadline is at or before the least caught_up of
@@ -103,12 +103,13 @@ type DeviceStore interface {
 	// as there are devices not down, lie within StormWindow after the earliest one,
 	// none of them is due before the last of them is (by r.Now and by caught_up).
 	//
-	// It also ends the flapping of devices that have been steady by r.Now.
+	// It also ends the flapping of devices that were steady by then, at most r.Limit.
 	Due(ctx context.Context, l Lease, r DueRequest) (DueResult, error)
 	// Grace gives devices time to come back after a restart of the broker (see
 	// Device.Grace): a few thousand a call. It begins with cursor "" and is done when
-	// the result is "". The first call raises GraceUntil to r.Until and, if r.Events,
-	// pushes an event that tells of the restart to QueueEvents.
+	// the result is "". The first call raises GraceUntil to r.Until and pushes an
+	// event that tells of the restart to QueueDevices and, if r.Events, to
+	// QueueEvents, unless GraceUntil is as high already: a repeat tells it once.
 	Grace(ctx context.Context, l Lease, r GraceRequest, cursor string) (next string, receipt PresenceReceipt, err error)
 
 	// Devices returns devices a page at a time, in no order, each at least once. It

@@ -36,8 +36,8 @@ const (
 type Plan func(op string) Fate
 
 // FaultyQueue is a sluice.Queue that can fail between any two calls of another
-// one. Watch only knows Pass and Refuse; Break ends those that run. Safe for
-// concurrent use.
+// one, and a sluice.DeviceStore if the other is. Watch only knows Pass and Refuse;
+// Break ends those that run. Safe for concurrent use.
 type FaultyQueue struct {
 	queue sluice.Queue
 	plan  Plan
@@ -67,8 +67,8 @@ func Faulty(q sluice.Queue, plan Plan) *FaultyQueue {
 // for Refuse and Lose, their error. A negative n means every call until the next
 // Fail of that method; 0 ends an earlier order. It panics on an unknown method.
 func (f *FaultyQueue) Fail(op string, fate Fate, err error, n int) {
-	if _, ok := reflect.TypeFor[sluice.Queue]().MethodByName(op); !ok {
-		panic("sluicetest: no method " + op + " of sluice.Queue")
+	if _, ok := reflect.TypeFor[Store]().MethodByName(op); !ok {
+		panic("sluicetest: no method " + op + " of sluice.Queue or sluice.DeviceStore")
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

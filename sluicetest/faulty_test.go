@@ -43,6 +43,60 @@ func TestFaulty_Fates(t *testing.T) {
 	}
 }
 
+func TestFaulty_FatesOfDeviceCalls(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	mine := errors.New("mine")
+	q := sluicetest.Faulty(sluicetest.NewQueue(), nil)
+	l, err := q.Lease(ctx, "s", "a", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &sluice.Group{Lease: l, Number: 1, Moves: []sluice.Move{{Kind: sluice.MoveWill, Device: "d", At: 1}}, CaughtUp: 2}
+	if _, err = q.Append(ctx, g); err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range []string{"Clock", "SetOffset", "Attend", "Due", "Grace", "Devices", "Device", "ForgetDevice", "MuteDevice", "CountDevices"} {
+		q.Fail(op, sluicetest.Refuse, mine, 1)
+	}
+	if _, err = q.Attend(ctx, l, 0); err != mine {
+		t.Fatalf("got error %v, want mine", err)
+	}
+	due := sluice.DueRequest{Now: 2, Limit: 1}
+	if _, err = q.Due(ctx, l, due); err != mine {
+		t.Fatalf("got error %v, want mine", err)
+	}
+	if r, err := q.Due(ctx, l, due); err != nil || r.CaughtUp != 0 {
+		t.Fatalf("got %+v, %v; a refused Attend must have no effect", r, err)
+	}
+	if _, err = q.Attend(ctx, l, 0); err != nil {
+		t.Fatal(err)
+	}
+	q.Fail("Due", sluicetest.Lose, mine, 1)
+	if r, err := q.Due(ctx, l, due); err != mine || r.Fell != 0 {
+		t.Fatalf("got %+v, %v, want mine", r, err)
+	}
+	if c, err := q.CountDevices(ctx); err != mine {
+		t.Fatalf("got %+v, %v, want mine", c, err)
+	}
+	if c, err := q.CountDevices(ctx); err != nil || c.Down != 1 {
+		t.Fatalf("got %+v, %v; a call whose answer is lost must have its effect", c, err)
+	}
+	if n := q.Calls("Due"); n != 3 {
+		t.Fatalf("got %d calls of Due, want 3", n)
+	}
+}
+
+func TestFaulty_FailOfUnknownMethod_Panics(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("a method that does not exist was given a fate")
+		}
+	}()
+	sluicetest.Faulty(sluicetest.NewQueue(), nil).Fail("Mute", sluicetest.Refuse, nil, 1)
+}
+
 func TestFaulty_Plan(t *testing.T) {
 	t.Parallel()
 	q := sluicetest.Faulty(sluicetest.NewQueue(), func(op string) sluicetest.Fate {

@@ -14,9 +14,10 @@ import (
 	"sluice"
 )
 
-// Queue is a sluice.Queue in memory: the contract written down as plainly as
-// possible. It is strict: a group, policy or outcome that breaks a rule of the
-// contract is refused with an error. Nothing survives the process.
+// Queue is a sluice.Queue and sluice.DeviceStore in memory: the contract written
+// down as plainly as possible. It is strict: a group, policy or outcome that
+// breaks a rule of the contract is refused with an error. Nothing survives the
+// process.
 //
 // One mutex guards everything, so each method is one atomic step.
 type Queue struct {
@@ -30,6 +31,7 @@ type Queue struct {
 	dead     map[string]int // dead letters of each device in the hour deadHour
 	deadHour time.Time
 	watchers map[*watcher]bool
+	known    known
 }
 
 var _ sluice.Queue = (*Queue)(nil)
@@ -51,6 +53,7 @@ func NewQueue(opts ...Option) *Queue {
 		now: time.Now, quota: 1000,
 		sessions: map[string]*session{}, fifos: map[string]*fifo{},
 		dead: map[string]int{}, watchers: map[*watcher]bool{},
+		known: known{devices: map[string]*sluice.Device{}},
 	}
 	for _, opt := range opts {
 		opt(q)
@@ -79,6 +82,9 @@ func (q *Queue) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, er
 	if err != nil {
 		return sluice.Receipt{}, err
 	}
+	if err := checkMoves(g.Moves); err != nil {
+		return sluice.Receipt{}, err
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s, err := q.leased(g.Lease)
@@ -95,8 +101,13 @@ func (q *Queue) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, er
 	case q.full:
 		return sluice.Receipt{}, sluice.ErrFull
 	}
+	if err := q.known.admit(g.Moves, g.Presence.MaxDevices); err != nil {
+		return sluice.Receipt{}, err
+	}
 	s.number++
 	s.receipt = q.store(g, parts, letters)
+	s.receipt.Presence = q.move(g)
+	s.caughtUp = max(s.caughtUp, g.CaughtUp)
 	s.remember(g.Delivered, g.Remember)
 	return cloneReceipt(s.receipt), nil
 }

@@ -21,6 +21,9 @@ type session struct {
 	number  uint64 // of the token's last group
 	receipt sluice.Receipt
 
+	attends  string // the token under which it feeds presence
+	caughtUp int64  // presence time
+
 	delivered []sluice.Delivered
 }
 

@@ -101,6 +101,34 @@ func TestBroker_LoseForgetsTheSession(t *testing.T) {
 	open(t, b, true)
 }
 
+func TestBroker_MarkComesBehindWhatIsQueued(t *testing.T) {
+	t.Parallel()
+	b := sluicetest.NewBroker(sluicetest.BrokerConfig{Sync: "sync", ReceiveMaximum: 2})
+	b.Publish("t", []byte("a"), []byte("b"), []byte("c"))
+	s := open(t, b, false)
+	if err := s.Mark([]byte("mark")); err != nil {
+		t.Fatal(err)
+	}
+	b.Publish("t", []byte("d"))
+	var got []string
+	for len(got) < 5 {
+		ds, _ := receive(t, s)
+		for _, d := range ds {
+			got = append(got, fmt.Sprintf("%s %s %d", d.Topic, d.Payload, d.QoS))
+		}
+		if err := s.Ack(ds); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"t a 1", "t b 1", "t c 1", "sync mark 1", "t d 1"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	open(t, b, true)
+	if err := s.Mark(nil); err == nil || b.Pending() != 0 {
+		t.Errorf("the old connection still marks: error %v, %d messages", err, b.Pending())
+	}
+}
+
 func TestBroker_NotesAcksThatBreakTheProtocol(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -28,7 +28,7 @@ type QueueOptions struct {
 // The suite measures time by the queue's own clock and takes a few seconds. It
 // does not test ErrFull, which a store gives in a way of its own.
 func TestQueue(t *testing.T, open func(t *testing.T, o QueueOptions) sluice.Queue) {
-	for _, group := range [][]queueTest{leaseTests, appendTests, sealTests, claimTests, haltTests, accountTests, watchTests, faultTests} {
+	for _, group := range [][]queueTest{leaseTests, appendTests, sealTests, claimTests, haltTests, accountTests, forwardTests, watchTests, faultTests} {
 		for _, test := range group {
 			t.Run(test.name, func(t *testing.T) {
 				t.Parallel()
@@ -100,14 +100,20 @@ func (r *rig) is(what string, err, want error) {
 	}
 }
 
-// group returns the next group of the rig's lease with parts.
-func (r *rig) group(parts ...sluice.Part) *sluice.Group {
+// hold takes the rig's lease if it has none.
+func (r *rig) hold() {
 	r.Helper()
 	if r.lease.Token == "" {
 		l, err := r.q.Lease(r.ctx, "s", "a", long)
 		r.ok(err)
 		r.lease = l
 	}
+}
+
+// group returns the next group of the rig's lease with parts.
+func (r *rig) group(parts ...sluice.Part) *sluice.Group {
+	r.Helper()
+	r.hold()
 	r.number++
 	return &sluice.Group{Lease: r.lease, Number: r.number, Parts: parts, Remember: 100}
 }
@@ -233,6 +239,7 @@ func (r *rig) lost(c *sluice.Claim) {
 	r.is("Extend", r.q.Extend(r.ctx, c, long), sluice.ErrLost)
 	r.is("Complete", r.q.Complete(r.ctx, c, sluice.Outcome{Stored: len(c.Batch.Messages)}), sluice.ErrLost)
 	r.is("Release", r.q.Release(r.ctx, c, sluice.Retry{}), sluice.ErrLost)
+	r.is("Note", r.q.Note(r.ctx, c, []byte("late")), sluice.ErrLost)
 	after := r.status(c.Batch.Route)
 	before.OldestAge, after.OldestAge = 0, 0
 	same(r, "status after a lost claim was used", after, before)

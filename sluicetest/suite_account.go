@@ -137,25 +137,33 @@ func letters(c *sluice.Claim, n int, device string) []sluice.DeadLetter {
 // deadLetters empties QueueDead.
 func (r *rig) deadLetters() (out []sluice.DeadLetter) {
 	r.Helper()
+	for _, m := range r.empty(sluice.QueueDead) {
+		var d sluice.DeadLetter
+		r.ok(json.Unmarshal(m.Payload, &d))
+		if m.Topic != d.Topic {
+			r.Fatalf("dead letter of topic %q under topic %q", d.Topic, m.Topic)
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// empty completes everything in a queue, also what is not yet sealed, and returns
+// the messages.
+func (r *rig) empty(queue string) (out []sluice.Message) {
+	r.Helper()
 	now := sluice.Policy{Timeout: time.Millisecond}.Resolve()
-	r.eventually("the dead letters to be sealed", func() bool {
-		_, err := r.q.Seal(r.ctx, sluice.QueueDead, now)
+	r.eventually("the open batch of "+queue+" to be sealed", func() bool {
+		_, err := r.q.Seal(r.ctx, queue, now)
 		r.ok(err)
-		return r.status(sluice.QueueDead).Open == 0
+		return r.status(queue).Open == 0
 	})
 	for {
-		c := r.tryClaim(sluice.QueueDead, 1).Claim
+		c := r.tryClaim(queue, 1).Claim
 		if c == nil {
 			return out
 		}
-		for _, m := range c.Batch.Messages {
-			var d sluice.DeadLetter
-			r.ok(json.Unmarshal(m.Payload, &d))
-			if m.Topic != d.Topic {
-				r.Fatalf("dead letter of topic %q under topic %q", d.Topic, m.Topic)
-			}
-			out = append(out, d)
-		}
+		out = append(out, c.Batch.Messages...)
 		r.complete(c)
 	}
 }

@@ -288,7 +288,8 @@ type PresenceEvent struct {
 	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
 	// The state after the event.
 	State PresenceState `protobuf:"varint,3,opt,name=state,proto3,enum=sluice.v1.PresenceState" json:"state,omitempty"`
-	// Outage, recovery: why.
+	// Recovery: why it is back. Any other event of a device that is down: why it
+	// went down.
 	Cause PresenceCause `protobuf:"varint,4,opt,name=cause,proto3,enum=sluice.v1.PresenceCause" json:"cause,omitempty"`
 	// When it happened. Outage: when the deadline passed. Recovery: when the message
 	// was received.
@@ -303,6 +304,7 @@ type PresenceEvent struct {
 	// received, or its last message.
 	LostAt int64 `protobuf:"fixed64,9,opt,name=lost_at,json=lostAt,proto3" json:"lost_at,omitempty"`
 	// When the last outage began: with the device's name the key of the outage.
+	// Restart of the broker: when it was started.
 	DownAt int64 `protobuf:"fixed64,10,opt,name=down_at,json=downAt,proto3" json:"down_at,omitempty"`
 	// How many outages it has had within the last ten minutes, 4 meaning 4 or more.
 	Outages int32 `protobuf:"fixed32,11,opt,name=outages,proto3" json:"outages,omitempty"`
@@ -311,7 +313,7 @@ type PresenceEvent struct {
 	// No report is wanted: an operator has muted the device. A recovery has what
 	// its outage had.
 	Muted bool `protobuf:"varint,13,opt,name=muted,proto3" json:"muted,omitempty"`
-	// Whether the device flaps.
+	// Whether the device flaps after the event.
 	Flap PresenceFlap `protobuf:"varint,14,opt,name=flap,proto3,enum=sluice.v1.PresenceFlap" json:"flap,omitempty"`
 	// Orders the events of a device: of two the higher is the newer. Microseconds of
 	// a clock that never jumps.

@@ -55,7 +55,7 @@ local names = {}
 if wait == 0 and caught > 0 then
   names = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', caught), 'LIMIT', 0, most)
 end
-local steady = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', now), 'LIMIT', 0, most)
+local steady = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', caught), 'LIMIT', 0, most)
 fetch(f, names)
 fetch(f, steady)
 local steadied = 0
@@ -67,11 +67,11 @@ local function steadyby(d, at)
 end
 for _, name in ipairs(names) do
   local d = f.known[name]
-  steadyby(d, math.min(d.deadline, now)) -- it was steady before it fell
+  steadyby(d, d.deadline) -- it was steady before it fell
   fall(f, d)
 end
 for _, name in ipairs(steady) do
-  steadyby(f.known[name], now) -- unless it fell just now
+  steadyby(f.known[name], caught) -- unless it fell just now
 end
 local receipt, size = keep(f, {
   events = ARGV[8], devices = ARGV[9], reports = ARGV[4] == '1', k = 8, a = 11,

@@ -20,10 +20,12 @@ local now, till, since, started = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber
 local f, cursor = fleet(KEYS[2], KEYS[3], KEYS[4], KEYS[5]), ARGV[2]
 if cursor == '' then
   cursor = '0'
-  redis.call('HSET', KEYS[2], 'grace_until', string.format('%d', math.max(f.grace, till)))
-  local broker = unknown('')
-  broker.down, broker.version = started + f.offset, now
-  tell(f, 'restart', broker, now + f.offset, {report = true})
+  if till > f.grace then -- else it is a repeat
+    redis.call('HSET', KEYS[2], 'grace_until', string.format('%d', till))
+    local broker = unknown('')
+    broker.down, broker.version = started + f.offset, now
+    tell(f, 'restart', broker, now + f.offset, {report = true})
+  end
 end
 local page = redis.call('HSCAN', KEYS[3], cursor, 'COUNT', 1000)
 for i = 1, #page[2], 2 do

@@ -109,7 +109,7 @@ local function tell(f, kind, d, at, o)
   local event = '\8' .. string.char(KINDS[kind]) .. '\18' .. string.char(#d.name) .. d.name ..
     '\24' .. string.char(STATE_NUMBERS[d.state] or 0) .. '\32' .. string.char(CAUSE_NUMBERS[cause] or 0) ..
     struct.pack('<Bi8Bi8Bi8Bi8Bi8Bi8Bi4Bi4BBBBBi8BBi8', 41, at, 49, d.generation, 57, d.connected, 65, d.seen,
-      73, d.lost, 81, d.down, 93, #d.outages, 101, o.alive or 0, 104, o.muted and 1 or 0, 112, o.flap or 0,
+      73, d.lost, 81, d.down, 93, #d.outages, 101, o.alive or 0, 104, o.muted and 1 or 0, 112, o.flap or (d.flapping and 2 or 0),
       121, d.version, 129, 1, d.muted)
   f.changes[#f.changes + 1] = event
   if o.report then
@@ -169,11 +169,11 @@ local function fall(f, d)
     d.lost = d.seen
   end
   for _, t in ipairs(d.outages) do
-    if t > at - FLAP_WINDOW then
+    if t > d.deadline - FLAP_WINDOW then
       recent[#recent + 1] = t
     end
   end
-  recent[#recent + 1] = at
+  recent[#recent + 1] = d.deadline
   if #recent > FLAP_OUTAGES + 1 then
     table.remove(recent, 1)
   end
