@@ -85,8 +85,10 @@ func (m *Mux) WatchPresence() {
 		pattern string
 		move    MoveKind
 	}{
-		{TopicConnect, MoveConnect}, {TopicConnect + "/{device}", MoveConnect},
-		{TopicWill, MoveWill}, {TopicWill + "/{device}", MoveWill},
+		{TopicConnect, MoveConnect},
+		{TopicConnect + "/{device}", MoveConnect},
+		{TopicWill, MoveWill},
+		{TopicWill + "/{device}", MoveWill},
 	} {
 		f, err := ParseFilter(r.pattern)
 		if err == nil {

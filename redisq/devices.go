@@ -231,7 +231,7 @@ func (r *reader) numberOrNil() int64 {
 // indexes reads numbers with spaces between them.
 func (r *reader) indexes() []int {
 	var list []int
-	for _, f := range strings.Fields(r.text()) {
+	for f := range strings.FieldsSeq(r.text()) {
 		list = append(list, int(r.integer(f)))
 	}
 	return list

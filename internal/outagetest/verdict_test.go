@@ -26,7 +26,7 @@ type window struct {
 // verdict compares what was told with the truth.
 type verdict struct {
 	certain, doubtful, overtaken, toldCount int
-	missed, false_, doubled                 []string
+	missed, wrong, doubled                  []string
 	calm, late                              []time.Duration // how late: with nothing broken, and in or after a fault
 }
 
@@ -37,13 +37,13 @@ const slack = 50 * time.Millisecond
 // judge matches every told outage with one of the truth. An outage belongs to the
 // one of the same device whose deadline was nearest, as long as the device was
 // away then.
-func judge(truth []device.Outage, all []told, faults []window) verdict {
-	v := verdict{toldCount: len(all)}
+func judge(truth []device.Outage, all []told, faults []window) *verdict {
+	v := &verdict{toldCount: len(all)}
 	used := make([]int, len(truth))
 	for _, x := range all {
 		i := match(truth, x)
 		if i < 0 {
-			v.false_ = append(v.false_, fmt.Sprintf("%s down at %s", x.device, x.down.Format(time.TimeOnly+".000")))
+			v.wrong = append(v.wrong, fmt.Sprintf("%s down at %s", x.device, x.down.Format(time.TimeOnly+".000")))
 			continue
 		}
 		used[i]++
@@ -141,23 +141,23 @@ func quantile(ds []time.Duration, q float64) time.Duration {
 	return ds[min(int(q*float64(len(ds))), len(ds)-1)].Round(time.Millisecond)
 }
 
-func (v verdict) table(w io.Writer) {
+func (v *verdict) table(w io.Writer) {
 	row := func(what string, value any) { fmt.Fprintf(w, "  %-44s %v\n", what, value) }
 	row("outages that must be told", v.certain)
 	row("outages near the deadline or in doubt", v.doubtful)
 	row("outages over before a fault was", v.overtaken)
 	row("outages told", v.toldCount)
 	row("missed", len(v.missed))
-	row("false", len(v.false_))
+	row("false", len(v.wrong))
 	row("told twice", len(v.doubled))
 	row("late, nothing broken: p50 / p99 / most", fmt.Sprintf("%v / %v / %v of %d", quantile(v.calm, 0.5), quantile(v.calm, 0.99), quantile(v.calm, 1), len(v.calm)))
 	row("late, in or after a fault: p50 / p99 / most", fmt.Sprintf("%v / %v / %v of %d", quantile(v.late, 0.5), quantile(v.late, 0.99), quantile(v.late, 1), len(v.late)))
 }
 
 // check fails the test for anything that was not as promised.
-func (v verdict) check(t testing.TB) {
+func (v *verdict) check(t testing.TB) {
 	t.Helper()
-	for what, list := range map[string][]string{"missed": v.missed, "false": v.false_, "told twice": v.doubled} {
+	for what, list := range map[string][]string{"missed": v.missed, "false": v.wrong, "told twice": v.doubled} {
 		for _, o := range list {
 			t.Errorf("%s: %s", what, o)
 		}
@@ -192,7 +192,7 @@ func TestJudge(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			v := judge(truth, c.told, nil)
-			if len(v.missed) != c.missed || len(v.false_) != c.wrong || len(v.doubled) != c.doubled {
+			if len(v.missed) != c.missed || len(v.wrong) != c.wrong || len(v.doubled) != c.doubled {
 				t.Errorf("got %+v, want %d missed, %d false, %d doubled", v, c.missed, c.wrong, c.doubled)
 			}
 		})

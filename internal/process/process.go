@@ -14,6 +14,7 @@
 package process
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func Start(t testing.TB, variable, value string) *Process {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0]) // ended by close, or by the test
 	// The race detector's last second of every process would be part of each exit.
 	cmd.Env = append(os.Environ(), variable+"="+value, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	cmd.Stdout, cmd.Stderr = log, log
@@ -96,6 +97,7 @@ func (p *Process) Gone() bool {
 	}
 }
 
+// Signal sends a signal; a process that has ended gets none.
 func (p *Process) Signal(sig syscall.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -170,7 +172,9 @@ func (p *Process) Logged(text string) int {
 func (p *Process) LoggedAt(text string) time.Time {
 	p.t.Helper()
 	for _, line := range p.lines() {
-		var entry struct{ Time time.Time }
+		var entry struct {
+			Time time.Time `json:"time"`
+		}
 		if strings.Contains(line, text) && json.Unmarshal([]byte(line), &entry) == nil {
 			return entry.Time
 		}
