@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice"
 	"sluice/device"
 )
 
@@ -35,13 +36,14 @@ type verdict struct {
 const slack = 50 * time.Millisecond
 
 // judge matches every told outage with one of the truth. An outage belongs to the
-// one of the same device whose deadline was nearest, as long as the device was
-// away then.
-func judge(truth []device.Outage, all []told, faults []window) *verdict {
+// newest of the same device that had begun. early is how long before the latest
+// deadline for silence a device may be down for it: the truth does not say when its
+// last reading came.
+func judge(truth []device.Outage, all []told, faults []window, early time.Duration) *verdict {
 	v := &verdict{toldCount: len(all)}
 	used := make([]int, len(truth))
 	for _, x := range all {
-		i := match(truth, x)
+		i := match(truth, x, early)
 		if i < 0 {
 			v.wrong = append(v.wrong, fmt.Sprintf("%s down at %s", x.device, x.down.Format(time.TimeOnly+".000")))
 			continue
@@ -72,13 +74,17 @@ func judge(truth []device.Outage, all []told, faults []window) *verdict {
 
 // match finds the outage that was told: it began at its deadline at the earliest,
 // and before the device was back and heard.
-func match(truth []device.Outage, x told) int {
+func match(truth []device.Outage, x told, early time.Duration) int {
 	best := -1
 	for i, o := range truth {
 		if o.Device != x.device || x.down.Before(o.Dropped) {
 			continue
 		}
-		if o.Certain && x.down.Before(o.Deadline.Add(-slack)) {
+		from := o.Deadline.Add(-slack)
+		if o.Cause == sluice.CauseSilent {
+			from = from.Add(-early)
+		}
+		if o.Certain && x.down.Before(from) {
 			continue
 		}
 		if best < 0 || o.Dropped.After(truth[best].Dropped) {
@@ -191,7 +197,7 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			v := judge(truth, c.told, nil)
+			v := judge(truth, c.told, nil, 0)
 			if len(v.missed) != c.missed || len(v.wrong) != c.wrong || len(v.doubled) != c.doubled {
 				t.Errorf("got %+v, want %d missed, %d false, %d doubled", v, c.missed, c.wrong, c.doubled)
 			}
