@@ -265,10 +265,11 @@ func (d *Device) BeSteady() Change {
 
 // Grace gives a device that is up or suspect until a presence time to come back
 // after a restart of the broker, which was noticed at the presence time now. One
-// that was seen at or after since, a store time, has come back already; one that
-// never told of a connect will not tell of the next one either.
+// that is up and was seen at or after since, a store time, has come back already;
+// one that never told of a connect will not tell of the next one either. Of one
+// that is suspect the last thing heard is a will, perhaps that of a stopping broker.
 func (d *Device) Grace(now, until, since int64, s Scene) Change {
-	if d.State == DeviceDown || d.Seen >= since || d.State == DeviceUp && d.Generation == 0 {
+	if d.State == DeviceDown || d.State == DeviceUp && (d.Seen >= since || d.Generation == 0) {
 		return NoChange
 	}
 	if d.State == DeviceSuspect {

@@ -253,7 +253,7 @@ func TestDevice_Grace(t *testing.T) {
 		{"suspect, never told of a connect", lost, late(0), given(lost, 120)},
 		{"suspect", suspect(), late(0), given(suspect(), 120)},
 		{"suspect with a later deadline", long, late(0), given(long, 200)},
-		{"suspect, seen since", suspect(), late(-10), suspect()},
+		{"suspect, seen since", suspect(), late(-10), given(suspect(), 120)},
 		{"down", down(), late(0), down()},
 	} {
 		got, want := with(tt.before, func(*sluice.Device) {}), sluice.Changed

@@ -165,10 +165,10 @@ func (gr *grouper) add(i int, d *Delivery) {
 // limit takes moves of devices that are too many out of the group: those of the
 // reserved topics become dead letters, those of readings only go untold.
 func (gr *grouper) limit(ds []Delivery, e *DeviceLimitError) {
-	for i := range gr.presence.without(&gr.group, e.Moves) {
+	for i, m := range gr.presence.without(&gr.group, e.Moves) {
 		d := &ds[i]
 		if t := gr.target(d.Topic); t.kind == toPresence {
-			gr.refuse(t, d, BadMessage{Reason: ReasonDevices})
+			gr.refuse(t, d, BadMessage{Reason: ReasonDevices, Device: m.Device})
 		}
 	}
 }

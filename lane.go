@@ -245,11 +245,12 @@ func (l *lane) settle(ctx context.Context, c *Claim, result error, took time.Dur
 	if l.forward != nil {
 		outcome.Forward = l.forward(c.Batch, outcome)
 	}
-	if !l.complete(ctx, c, outcome) {
-		return
-	}
-	for _, next := range l.onward {
+	completed := l.complete(ctx, c, outcome)
+	for _, next := range l.onward { // also when only the answer was lost
 		next.look()
+	}
+	if !completed {
+		return
 	}
 	if l.halted.Swap(false) || c.Batch.Attempt > 1 {
 		l.log.Info("batch handled after failures", "batch", c.Batch.ID, "attempt", c.Batch.Attempt)
@@ -291,8 +292,7 @@ func (l *lane) release(ctx context.Context, c *Claim, cause error) {
 	retry := backoff{min: l.config.RetryMin, max: l.config.RetryMax}
 	r := Retry{After: retry.at(c.Batch.Attempt - 1), Reason: cause.Error()}
 	var halt *haltError
-	var later *retryAfterError
-	if errors.As(cause, &later) {
+	if later, ok := errors.AsType[*retryAfterError](cause); ok {
 		r.After = later.after
 	}
 	switch {

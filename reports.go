@@ -27,7 +27,10 @@ func (r *Router) addPresence(p *Presence) {
 	for _, to := range p.Receivers {
 		l := r.internal(QueueNotify+to.Name, to.Policy, to.Handler)
 		if to.Reported != nil {
-			l.forward = func(b *Batch, _ Outcome) []Part {
+			l.forward = func(b *Batch, o Outcome) []Part {
+				if len(good(b, o)) == 0 { // given up: nothing was sent
+					return nil
+				}
 				return parts([]Part{{Queue: QueueDevices, Policy: DevicesPolicy()}}, to.Reported(b))
 			}
 			if devices != nil {

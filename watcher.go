@@ -89,10 +89,12 @@ func (w *watcher) see(g *Group, t target, source int, d *Delivery) {
 		s = sightingOf(&w.seen, t.device)
 	case t.route.Identify != nil:
 		name := t.route.Identify(d.Payload)
-		if len(name) == 0 {
-			return
+		if s = w.seen.devices[string(name)]; s == nil {
+			if !ValidName(name) { // no store would take the group
+				return
+			}
+			s = sightingOf(&w.seen, name)
 		}
-		s = sightingOf(&w.seen, name)
 	default:
 		return
 	}
@@ -102,14 +104,14 @@ func (w *watcher) see(g *Group, t target, source int, d *Delivery) {
 	}
 }
 
-// without removes moves from the group and yields their deliveries.
-func (w *watcher) without(g *Group, moves []int) iter.Seq[int] {
-	return func(yield func(int) bool) {
+// without removes moves from the group and yields them with their deliveries.
+func (w *watcher) without(g *Group, moves []int) iter.Seq2[int, Move] {
+	return func(yield func(int, Move) bool) {
 		kept := 0
 		for i, m := range g.Moves {
 			if len(moves) > 0 && moves[0] == i {
 				moves = moves[1:]
-				if !yield(w.sources[i]) {
+				if !yield(w.sources[i], m) {
 					return
 				}
 				continue

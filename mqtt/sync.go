@@ -55,7 +55,10 @@ func (s *session) Mark(payload []byte) error {
 // marked reads the PUBACK of a marker [MQTT 3.4]. A refusal is told once: no
 // outage can be judged without the marker, but messages go on.
 func (s *session) marked(p packet) error {
-	if len(p.body) < 2 || s.marks.Load() == 0 {
+	switch {
+	case p.header&0x0F != 0 || len(p.body) < 2:
+		return malformed("PUBACK with flags or without a packet id")
+	case s.marks.Load() == 0:
 		return violation("PUBACK for nothing that was published")
 	}
 	if len(p.body) == 2 || p.body[2] < 0x80 || s.refused {

@@ -26,8 +26,9 @@ const (
 type attending struct {
 	*Keeper
 	session sluice.Attended
-	// holding: nothing is judged yet, because the broker may have been restarted.
-	holding bool
+	// holding: nothing is judged yet, because the broker may have been restarted;
+	// decided: whether it was is known.
+	holding, decided bool
 	lastAt  int64 // presence time of the last marker
 	// started is when the broker was started, as the uptimes say that were read soonest.
 	started int64
@@ -73,10 +74,11 @@ func (a *attending) unheard() {
 	}
 }
 
-// heard learns from an uptime. The first that decides ends the hold; each that is
-// not stale is kept, as a time at which this broker was running.
+// heard learns from an uptime. The first that decides ends the hold, if it has not
+// ended without; each that is not stale is kept, as a time at which this broker was
+// running.
 func (a *attending) heard(ctx context.Context, u uptime) {
-	if a.holding {
+	if !a.decided {
 		switch v, started := u.judge(a.known.BrokerSeen); v {
 		case undecided:
 			return
@@ -86,7 +88,7 @@ func (a *attending) heard(ctx context.Context, u uptime) {
 			}
 		case same:
 		}
-		a.holding = false
+		a.holding, a.decided = false, true
 	}
 	if u.stale {
 		return

@@ -411,7 +411,6 @@ func fleet(n int) (names []string) {
 
 func TestAttend_BrokerRestarted_EveryDeviceHasTimeToComeBack(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		const grace = 2 * time.Minute
 		s := newStand(t, Config{})
 		s.judging()
 		names := fleet(2500)
@@ -446,6 +445,9 @@ func TestAttend_BrokerRestarted_EveryDeviceHasTimeToComeBack(t *testing.T) {
 		}
 		if n := s.store.Calls("Grace"); n != 4 {
 			t.Errorf("%d calls of Grace, want one that hangs and 3 pages", n)
+		}
+		if len(s.pushed) != 3 || s.pushed[0].Events.Open != 1 || s.pushed[2].Devices.Open == 0 {
+			t.Errorf("told the router of %+v, want of each page", s.pushed)
 		}
 		if got := s.events(); len(got) != 1 || got[0].Kind != restart {
 			t.Errorf("got events %v, want one of the restart", got)
@@ -505,10 +507,11 @@ func TestAttend_FencedDuringGrace_HoldsOn(t *testing.T) {
 		s.attend()
 		advance(20 * time.Second)
 		s.hold()
+		before := s.calls()
 		s.uptime(5 * time.Second)
 		advance(20 * time.Second)
-		if s.store.Calls("Grace") != 1 || s.count(restart) != 0 {
-			t.Errorf("%d calls of Grace and %d events, want 1 and 0", s.store.Calls("Grace"), s.count(restart))
+		if n := s.calls() - before; n != 1 || s.store.Calls("Grace") != 1 || s.count(restart) != 0 {
+			t.Errorf("%d calls of the store, %d of Grace, and %d events; want 1, 1 and 0", n, s.store.Calls("Grace"), s.count(restart))
 		}
 		s.onItsWay(0)
 	})
@@ -647,7 +650,7 @@ func TestAttend_MoreThanOneCallTakes_AllFall(t *testing.T) {
 	})
 }
 
-func TestAttend_FlappingEndsByTheClock(t *testing.T) {
+func TestAttend_FlappingEndsAsADeadlineComes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newStand(t, Config{})
 		s.judging()
@@ -658,19 +661,22 @@ func TestAttend_FlappingEndsByTheClock(t *testing.T) {
 			s.comeBack()
 		}
 		s.tell(s.connect("a")...)
+		advance(sluice.FlapWindow - time.Second)
+		s.onItsWay(0)
+		advance(time.Second)
+		s.onItsWay(1)
 		if d := s.device("a"); !d.Flapping {
 			t.Fatalf("got %+v, want it to flap", d)
 		}
-		marks := len(s.sent())
-		advance(sluice.FlapWindow)
-		if d := s.device("a"); d.Flapping {
+		s.comeBack()
+		if d := s.device("a"); d.Flapping || d.State != sluice.DeviceUp {
 			t.Errorf("got %+v, want it to be steady", d)
-		}
-		if n := len(s.sent()) - marks; n != 0 {
-			t.Errorf("%d markers for a device that only became steady", n)
 		}
 		if n := s.count(sluicev1.PresenceKind_PRESENCE_KIND_STEADY); n != 1 {
 			t.Errorf("%d events that it is steady, want 1", n)
+		}
+		if n := len(s.pushed); n != sluice.FlapOutages+2 {
+			t.Errorf("told the router %d times, want %d", n, sluice.FlapOutages+2)
 		}
 	})
 }

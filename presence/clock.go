@@ -11,6 +11,11 @@ import (
 // before that counts as a jump.
 const maxJump = 5 * time.Second
 
+// insist is how often in a row a store that is ahead is corrected. Whoever puts it
+// back each time is another keeper, and right: this process was suspended, and its
+// monotonic clock with it. A monotonic clock only ever falls behind.
+const insist = 3
+
 // clock estimates the presence time from readings of the store's clock and the
 // monotonic clock of this process. Safe for concurrent use.
 type clock struct {
@@ -21,6 +26,8 @@ type clock struct {
 	at     time.Duration // since born, of the last reading
 	now    int64         // presence time then
 	offset int64
+	// corrected counts how often in a row the store was, without a reading that fits.
+	corrected int
 }
 
 func newClock() *clock { return &clock{born: time.Now()} }
@@ -57,17 +64,24 @@ func (c *clock) observe(r sluice.StoreClock, sent, received time.Time) (jump int
 	middle := from + (to-from)/2
 	if c.known {
 		earliest, latest := c.estimate(from)-maxJump.Microseconds(), c.estimate(to)+maxJump.Microseconds()
-		if r.Now < earliest || r.Now > latest {
+		switch ahead := r.Now > latest; {
+		case r.Now < earliest || ahead && c.corrected < insist:
 			jump = r.Now - c.estimate(middle)
 			c.offset = r.Offset + jump
 			return jump
-		}
-		if to-from > time.Second { // says too little about when it was taken
+		case to-from > time.Second: // says too little about when it was taken
 			return 0
 		}
 	} else if to-from > 2*maxJump { // the next one would look like a jump
 		return 0
 	}
-	c.known, c.at, c.now, c.offset = true, middle, r.Now, r.Offset
+	c.known, c.at, c.now, c.offset, c.corrected = true, middle, r.Now, r.Offset, 0
 	return 0
+}
+
+// correction notes that the store was corrected.
+func (c *clock) correction() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.corrected++
 }

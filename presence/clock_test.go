@@ -169,6 +169,81 @@ func TestKeeper_TwoNoticeAJump_TheStoreIsCorrectedOnce(t *testing.T) {
 	}
 }
 
+// The clock that a suspended process lost time by is not the store's: the keepers
+// must not put it to and fro for ever.
+func TestKeeper_ProcessWasSuspended_FollowsTheOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newSkewed()
+		a, b := New(store, Config{}), New(store, Config{})
+		for _, k := range []*Keeper{a, b} {
+			running(t, func(ctx context.Context) { k.Run(ctx) })
+			advance(300 * time.Millisecond)
+		}
+		advance(10 * time.Second)
+		suspend(a, time.Minute)
+		advance(10 * time.Second)
+		calls := store.Calls("SetOffset")
+		if calls > 2*insist {
+			t.Errorf("the offset was set %d times, want at most %d", calls, 2*insist)
+		}
+		if got := store.at(t); got.Offset != 0 || a.Now() != got.Now || b.Now() != got.Now {
+			t.Errorf("the store shows %+v, the keepers %d and %d, want no offset", got, a.Now(), b.Now())
+		}
+		advance(time.Hour)
+		if n := store.Calls("SetOffset") - calls; n != 0 {
+			t.Errorf("the offset was set %d times in the hour after", n)
+		}
+	})
+}
+
+// suspend lets the keeper's process miss a time.
+func suspend(k *Keeper, d time.Duration) {
+	k.clock.mu.Lock()
+	defer k.clock.mu.Unlock()
+	k.clock.now -= d.Microseconds()
+}
+
+// Alone, a process that was suspended cannot tell; all deadlines wait as long as
+// it did.
+func TestKeeper_OnlyProcessWasSuspended_DeadlinesWait(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newSkewed()
+		k := New(store, Config{})
+		running(t, func(ctx context.Context) { k.Run(ctx) })
+		advance(10 * time.Second)
+		suspend(k, time.Minute)
+		before := k.Now()
+		advance(10 * time.Second)
+		if got := store.at(t); got.Offset != time.Minute.Microseconds() || got.Now != before+10_000_000 || k.Now() != got.Now {
+			t.Errorf("the store shows %+v, the keeper %d, want presence time %d", got, k.Now(), before+10_000_000)
+		}
+	})
+}
+
+func TestKeeper_StoreJumpsAgainAndAgain_DeadlinesGoOn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newSkewed()
+		k := New(store, Config{})
+		running(t, func(ctx context.Context) { k.Run(ctx) })
+		advance(10 * time.Second)
+		before := k.Now()
+		for range 10 {
+			store.jump(time.Hour)
+			advance(3 * time.Second)
+		}
+		for range 2 * insist { // the correction is lost, as by a store that forgets its last second
+			at := store.at(t)
+			if err := store.SetOffset(t.Context(), at.Offset, at.Offset-time.Hour.Microseconds()); err != nil {
+				t.Fatal(err)
+			}
+			advance(5 * time.Second)
+		}
+		if got, want := store.at(t), before+60_000_000; got.Now != want || got.Offset != (10*time.Hour).Microseconds() || k.Now() != want {
+			t.Errorf("the store shows %+v and the keeper %d, want presence time %d", got, k.Now(), want)
+		}
+	})
+}
+
 func TestKeeper_JumpWhileTheStoreRefuses_IsCorrectedLater(t *testing.T) {
 	for _, fate := range []sluicetest.Fate{sluicetest.Refuse, sluicetest.Lose, sluicetest.Hang} {
 		t.Run(fmt.Sprint("fate ", fate), func(t *testing.T) {

@@ -98,7 +98,11 @@ func (k *Keeper) readClock(ctx context.Context) error {
 		return nil
 	}
 	k.log.Warn("the store's clock has jumped, deadlines move with it", "by", time.Duration(jump)*time.Microsecond)
-	return k.store.SetOffset(ctx, r.Offset, r.Offset+jump)
+	err = k.store.SetOffset(ctx, r.Offset, r.Offset+jump)
+	if err == nil {
+		k.clock.correction()
+	}
+	return err
 }
 
 // Begin implements sluice.Attendant.

@@ -197,7 +197,7 @@ local function besteady(f, d)
 end
 
 local function grace(f, d, now, till, since)
-  if d.state == 'd' or d.seen >= since or (d.state == 'u' and d.generation == 0) then
+  if d.state == 'd' or (d.state == 'u' and (d.seen >= since or d.generation == 0)) then
     return
   end
   if d.state == 's' then
