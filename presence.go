@@ -95,7 +95,7 @@ type DeviceStore interface {
 	// run, and is kept for BrokerSeen.
 	Attend(ctx context.Context, l Lease, seen int64) (Attendance, error)
 	// Due takes down devices whose deadline is at or before the least caught_up of
-	// all live sessions, oldest deadline first, at most r.Limit, and pushes an event
+	// all live sessions and has passed by r.Now, oldest first, at most r.Limit, and pushes an event
 	// each to QueueDevices and, if r.Events, to QueueEvents, in one step. While no
 	// session is live or one has no caught_up yet, nothing is due.
 	//

@@ -29,7 +29,7 @@ type attending struct {
 	// holding: nothing is judged yet, because the broker may have been restarted;
 	// decided: whether it was is known.
 	holding, decided bool
-	lastAt  int64 // presence time of the last marker
+	lastAt           int64 // presence time of the last marker
 	// started is when the broker was started, as the uptimes say that were read soonest.
 	started int64
 	retry   *backoff.ExponentialBackOff

@@ -307,7 +307,7 @@ func deadlineOf(d sluice.Device) int64 { return d.Deadline }
 func steadyOf(d sluice.Device) int64   { return d.Steady }
 
 // stormy returns until when a storm gathers.
-func (m *fleetModel) stormy(first, now, judged int64) int64 {
+func (m *fleetModel) stormy(first, judged int64) int64 {
 	_, c := m.list()
 	together := m.moments(deadlineOf, first+sluice.StormWindow.Microseconds())
 	if n := len(together); n < 10 || 2*n <= int(c.Up+c.Suspect) || first <= m.stormOver {
@@ -315,7 +315,7 @@ func (m *fleetModel) stormy(first, now, judged int64) int64 {
 	}
 	m.kinds["storm"]++
 	last := together[len(together)-1].at
-	if last > min(now, judged) {
+	if last > judged {
 		return last
 	}
 	m.stormOver = last
@@ -324,9 +324,10 @@ func (m *fleetModel) stormy(first, now, judged int64) int64 {
 
 func (m *fleetModel) due(r sluice.DueRequest, e *effect) {
 	e.Due.CaughtUp = m.judged()
-	fall, steady := m.moments(deadlineOf, e.Due.CaughtUp), m.moments(steadyOf, e.Due.CaughtUp)
+	judged := min(e.Due.CaughtUp, r.Now)
+	fall, steady := m.moments(deadlineOf, judged), m.moments(steadyOf, judged)
 	if len(fall) > 0 {
-		e.Due.Wait = m.stormy(fall[0].at, r.Now, e.Due.CaughtUp)
+		e.Due.Wait = m.stormy(fall[0].at, judged)
 	}
 	for i := 0; e.Due.Wait == 0 && i < len(fall) && i < r.Limit; i++ {
 		if d := m.devices[fall[i].device]; d.Steady != 0 && d.Steady <= d.Deadline {
@@ -335,7 +336,7 @@ func (m *fleetModel) due(r sluice.DueRequest, e *effect) {
 		m.fall(m.devices[fall[i].device], r.Events, e)
 	}
 	for i := 0; i < len(steady) && i < r.Limit; i++ {
-		if d := m.devices[steady[i].device]; d.Steady != 0 && d.Steady <= e.Due.CaughtUp { // if it fell: steady since
+		if d := m.devices[steady[i].device]; d.Steady != 0 && d.Steady <= judged { // if it fell: steady since
 			m.steady(d, r.Events, e)
 		}
 	}

@@ -100,9 +100,10 @@ func (q *Queue) Due(ctx context.Context, l sluice.Lease, r sluice.DueRequest) (r
 
 func (q *Queue) due(r sluice.DueRequest) (result sluice.DueResult) {
 	result.CaughtUp = q.caughtUp()
-	fall, steady := q.known.due(result.CaughtUp), q.known.steady(result.CaughtUp)
+	judged := min(result.CaughtUp, r.Now)
+	fall, steady := q.known.due(judged), q.known.steady(judged)
 	if len(fall) > 0 {
-		result.Wait = q.known.gathers(fall[0].Deadline, r.Now, result.CaughtUp)
+		result.Wait = q.known.gathers(fall[0].Deadline, judged)
 	}
 	if result.Wait > 0 {
 		fall = nil
@@ -118,7 +119,7 @@ func (q *Queue) due(r sluice.DueRequest) (result sluice.DueResult) {
 		result.Fell++
 	}
 	for _, d := range atMost(r.Limit, steady) {
-		if d.Steady > 0 && d.Steady <= result.CaughtUp { // it did not fall just now
+		if d.Steady > 0 && d.Steady <= judged { // it did not fall just now
 			t.steady(d)
 			result.Steadied++
 		}

@@ -79,13 +79,13 @@ func (k *known) whose(time func(*sluice.Device) int64, by int64) (out []*sluice.
 // earliest of all; 0 when it begins none, or the storm may be taken: its last
 // deadline has passed and everything sent before that has been applied. What a
 // limit leaves of a storm that may be taken is no new storm.
-func (k *known) gathers(first, now, caughtUp int64) int64 {
+func (k *known) gathers(first, judged int64) int64 {
 	storm := k.due(first + sluice.StormWindow.Microseconds())
 	last := storm[len(storm)-1].Deadline
 	switch {
 	case first <= k.stormUntil || !sluice.Storm(len(storm), k.alive()):
 		return 0
-	case now < last || caughtUp < last:
+	case judged < last:
 		return last
 	}
 	k.stormUntil = last

@@ -32,18 +32,19 @@ for _, name in ipairs(redis.call('SMEMBERS', KEYS[6])) do
   end
 end
 caught = caught or 0
+local judged = math.min(caught, now) -- a router whose clock is behind waits for it
 
 local f = fleet(KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 
 -- A storm is taken at once, up to storm_until, once its last deadline has passed
 -- and everything sent before that has been applied.
 local wait, first = 0, tonumber(redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2])
-if first and first <= caught and first > (tonumber(redis.call('HGET', KEYS[2], 'storm_until')) or 0) then
+if first and first <= judged and first > (tonumber(redis.call('HGET', KEYS[2], 'storm_until')) or 0) then
   local till = string.format('%d', first + window)
   local n = redis.call('ZCOUNT', KEYS[4], '-inf', till)
   if n >= 10 and 2 * n > f.up + f.suspect then
     local last = tonumber(redis.call('ZREVRANGEBYSCORE', KEYS[4], till, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2])
-    if now < last or caught < last then
+    if judged < last then
       wait = last
     else
       redis.call('HSET', KEYS[2], 'storm_until', string.format('%d', last))
@@ -52,10 +53,10 @@ if first and first <= caught and first > (tonumber(redis.call('HGET', KEYS[2], '
 end
 
 local names = {}
-if wait == 0 and caught > 0 then
-  names = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', caught), 'LIMIT', 0, most)
+if wait == 0 and judged > 0 then
+  names = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', judged), 'LIMIT', 0, most)
 end
-local steady = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', caught), 'LIMIT', 0, most)
+local steady = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', judged), 'LIMIT', 0, most)
 fetch(f, names)
 fetch(f, steady)
 local steadied = 0
@@ -71,7 +72,7 @@ for _, name in ipairs(names) do
   fall(f, d)
 end
 for _, name in ipairs(steady) do
-  steadyby(f.known[name], caught) -- unless it fell just now
+  steadyby(f.known[name], judged) -- unless it fell just now
 end
 local receipt, size = keep(f, {
   events = ARGV[8], devices = ARGV[9], reports = ARGV[4] == '1', k = 8, a = 11,
