@@ -266,16 +266,46 @@ func (d *Device) BeSteady() Change {
 // Grace gives a device that is up or suspect until a presence time to come back
 // after a restart of the broker, which was noticed at the presence time now. One
 // that is up and was seen at or after since, a store time, has come back already;
-// one that never told of a connect will not tell of the next one either. Of one
-// that is suspect the last thing heard is a will, perhaps that of a stopping broker.
+// one that never told of a connect will not tell of the next one either, it only
+// has its silence to begin anew. Of one that is suspect the last thing heard is a
+// will, perhaps that of a stopping broker.
 func (d *Device) Grace(now, until, since int64, s Scene) Change {
-	if d.State == DeviceDown || d.State == DeviceUp && (d.Seen >= since || d.Generation == 0) {
+	switch {
+	case d.State == DeviceDown, d.State == DeviceUp && d.Seen >= since:
 		return NoChange
-	}
-	if d.State == DeviceSuspect {
+	case d.State == DeviceUp && d.Generation == 0:
+		return d.hearken(now)
+	case d.State == DeviceSuspect:
 		until = max(until, d.Deadline)
 	}
 	d.Deadline, d.Due = until, CauseGrace
+	d.touch(now)
+	return Changed
+}
+
+// Pardon is Grace after the broker has forgotten the session that was to receive
+// for us, though it was not restarted: nobody connects anew, but what was said in
+// the meantime is lost. Silence begins anew, and a device that was suspect before
+// since, a store time, has until a presence time to be heard of.
+func (d *Device) Pardon(now, until, since int64) Change {
+	switch {
+	case d.State == DeviceUp && d.Seen < since:
+		return d.hearken(now)
+	case d.State == DeviceSuspect && d.Lost < since && d.Deadline < until:
+		d.Deadline = until
+		d.touch(now)
+		return Changed
+	}
+	return NoChange
+}
+
+// hearken begins the silence of a device anew, if it is held to one.
+func (d *Device) hearken(now int64) Change {
+	deadline := SilentDeadline(now, d.Silent)
+	if d.Due != CauseSilent || d.Deadline >= deadline {
+		return NoChange
+	}
+	d.Deadline = deadline
 	d.touch(now)
 	return Changed
 }

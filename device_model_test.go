@@ -227,7 +227,17 @@ func (l *life) restart(t *rapid.T) {
 	until := l.now + rapid.SampledFrom([]int64{1e6, 120e6}).Draw(t, "grace")
 	since := l.now - rapid.Int64Range(0, 10e6).Draw(t, "since") + shift
 	l.scene.GraceUntil = max(l.scene.GraceUntil, until)
-	back := l.device.State == sluice.DeviceUp && (l.device.Seen >= since || l.device.Generation == 0) // the latter tells of no connect
+	back := l.device.State == sluice.DeviceUp && l.device.Seen >= since
+	if l.device.State == sluice.DeviceUp && l.device.Generation == 0 && !back { // tells of no connect: silence begins anew
+		anew := l.now + l.heldTo + l.heldTo/4
+		if back = l.grace > 0 || l.silent == 0 || l.silent >= anew; !back {
+			l.silent = anew
+			if got := l.try(t, func(d *sluice.Device) sluice.Change { return d.Grace(l.now, until, since, l.scene) }); got != sluice.Changed {
+				t.Fatalf("got change %d of %+v, want its silence to begin anew", got, l.device)
+			}
+			return
+		}
+	}
 	got := l.try(t, func(d *sluice.Device) sluice.Change { return d.Grace(l.now, until, since, l.scene) })
 	if (got == sluice.NoChange) != (back || l.down) {
 		t.Fatalf("got change %d of %+v, at a restart that it need not answer: %v", got, l.device, back)

@@ -238,6 +238,7 @@ func TestDevice_Grace(t *testing.T) {
 	}
 	long := with(suspect(), func(d *sluice.Device) { d.Deadline = sec(200) })
 	mute := with(watched(), func(d *sluice.Device) { d.Generation, d.Connected = 0, 0 })
+	noSilence := func(d *sluice.Device) { d.Silent, d.Deadline, d.Due = 0, 0, sluice.CauseNone }
 	lost := with(suspect(), func(d *sluice.Device) { d.Generation, d.Connected = 0, 0 })
 	for _, tt := range []struct {
 		name   string
@@ -249,7 +250,10 @@ func TestDevice_Grace(t *testing.T) {
 		{"up, guarded", watched(), late(0), given(watched(), 120)},
 		{"up, seen since", up("d"), late(-10), up("d")},
 		{"up, seen just before", up("d"), late(-10) + 1, given(up("d"), 120)},
-		{"up, never told of a connect", mute, late(0), mute},
+		{"up, never told of a connect", mute, late(0), with(mute, func(d *sluice.Device) {
+			d.Deadline, d.Version = sluice.SilentDeadline(sec(10), d.Silent), sec(10)
+		})},
+		{"up, never told of a connect, not held to a silence", with(mute, noSilence), late(0), with(mute, noSilence)},
 		{"suspect, never told of a connect", lost, late(0), given(lost, 120)},
 		{"suspect", suspect(), late(0), given(suspect(), 120)},
 		{"suspect with a later deadline", long, late(0), given(long, 200)},
@@ -302,5 +306,33 @@ func TestDevice_Words(t *testing.T) {
 	want := []string{"up", "suspect", "down", "unknown", "lwt", "silent", "grace", "connect", "data", "none"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestDevice_Pardon(t *testing.T) {
+	t.Parallel()
+	anew := func(d sluice.Device) sluice.Device {
+		return with(d, func(d *sluice.Device) { d.Deadline, d.Version = sluice.SilentDeadline(sec(10), d.Silent), sec(10) })
+	}
+	long := with(suspect(), func(d *sluice.Device) { d.Deadline = sec(200) })
+	for _, tt := range []struct {
+		name   string
+		before sluice.Device
+		since  int64
+		want   sluice.Device
+	}{
+		{"up", up("d"), late(0), up("d")},
+		{"up, guarded", watched(), late(0), anew(watched())},
+		{"up, guarded, seen since", watched(), late(-100), watched()},
+		{"suspect", suspect(), late(0), with(suspect(), func(d *sluice.Device) { d.Deadline, d.Version = sec(120), sec(10) })},
+		{"suspect since", suspect(), late(-100), suspect()},
+		{"suspect with a later deadline", long, late(0), long},
+		{"down", down(), late(0), down()},
+	} {
+		got := with(tt.before, func(*sluice.Device) {})
+		changed := got.Pardon(sec(10), sec(120), tt.since) != sluice.NoChange
+		if diff := cmp.Diff(tt.want, got); diff != "" || changed == cmp.Equal(tt.want, tt.before) {
+			t.Errorf("%s: changed %t (-want +got):\n%s", tt.name, changed, diff)
+		}
 	}
 }

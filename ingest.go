@@ -179,7 +179,7 @@ func (in *ingest) attend(ctx context.Context, l Lease, s Session) (end func()) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		in.keeper.Attend(ctx, Attended{
-			Lease: l, Pushed: in.pushed,
+			Lease: l, Resumed: s.Resumed(), Pushed: in.pushed,
 			Mark: func(at int64) error { return s.Mark(markPayload(l.Token, at)) },
 		})
 	})

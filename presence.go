@@ -117,8 +117,9 @@ type DeviceStore interface {
 	Devices(ctx context.Context, cursor string) (page []Device, next string, err error)
 	// Device returns one device, nil when it is not known.
 	Device(ctx context.Context, name string) (*Device, error)
-	// ForgetDevice removes a device and tells QueueDevices; false when it is not known. It
-	// becomes known again with its next message.
+	// ForgetDevice removes a device and tells QueueDevices; false when it is not known.
+	// It becomes known again with its next connect or will, or with a message within
+	// SeenEvery.
 	ForgetDevice(ctx context.Context, name string) (bool, error)
 	// MuteDevice sets the store time until which no reports of the device are wanted, by
 	// now + d of the store's clock; d 0 ends it. It returns that time, and false
@@ -177,6 +178,9 @@ type GraceRequest struct {
 	// Started is the presence time at which the broker was started, for the event.
 	Started int64
 	Events  bool
+	// Lost: the broker was not restarted but had forgotten the session (see
+	// Device.Pardon). Then GraceUntil stays and there is no event.
+	Lost bool
 }
 
 // PresenceCounts count the known devices by state.
@@ -244,6 +248,8 @@ type Attendant interface {
 // Attended is a session as its Attendant sees it.
 type Attended struct {
 	Lease Lease
+	// Resumed: the broker still had the session, with what was sent meanwhile.
+	Resumed bool
 	// Mark publishes a marker that carries a presence time. When it comes back and
 	// everything before it is appended, that time is the session's caught_up.
 	Mark func(at int64) error

@@ -42,7 +42,7 @@ func silentAtFirst(routes []*Route) int64 {
 	return 0
 }
 
-func (w *watcher) begin() { w.seen = sightings{devices: map[string]*sighting{}, most: maxTargets} }
+func (w *watcher) begin() { w.seen = newSightings(maxTargets / 2) }
 
 // oldest bounds how long before its group a message may have been received: more
 // is a jump of the router's clock.
@@ -88,18 +88,10 @@ func (w *watcher) see(g *Group, t target, source int, d *Delivery) {
 	case t.device != "":
 		s = sightingOf(&w.seen, t.device)
 	case t.route.Identify != nil:
-		name := t.route.Identify(d.Payload)
-		if s = w.seen.devices[string(name)]; s == nil {
-			if !ValidName(name) { // no store would take the group
-				return
-			}
-			s = sightingOf(&w.seen, name)
-		}
-	default:
-		return
+		s = sightingOf(&w.seen, t.route.Identify(d.Payload))
 	}
 	at, silent := w.at(d), t.route.SilentAfter.Microseconds()
-	if s.due(at, silent) {
+	if s != nil && s.due(at, silent) {
 		w.add(g, Move{Kind: MoveSeen, Device: s.device, At: at, Silent: silent}, source)
 	}
 }

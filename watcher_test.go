@@ -124,8 +124,9 @@ func TestSighting_DueAsOftenAsItsSilenceDemands(t *testing.T) {
 		{"no silent_after", []message{{1 * s, 0, true}, {30 * s, 0, false}, {31*s - 1000, 0, false}, {31 * s, 0, true}, {60 * s, 0, false}}},
 		{"a long one", []message{{1 * s, time.Hour, true}, {31*s - 1000, time.Hour, false}, {31 * s, time.Hour, true}}},
 		{"a quarter of it", []message{{1 * s, 20 * s, true}, {6*s - 1000, 20 * s, false}, {6 * s, 20 * s, true}, {10 * s, 20 * s, false}}},
-		{"a route with a shorter one", []message{{1 * s, 0, true}, {5 * s, 20 * s, false}, {6 * s, 20 * s, true}, {11 * s, 20 * s, true}}},
-		{"a route with a longer one: the store holds it to the shorter", []message{{1 * s, 20 * s, true}, {5 * s, time.Hour, false}, {6 * s, time.Hour, true}, {12 * s, time.Hour, false}, {36 * s, time.Hour, true}}},
+		{"a route with a shorter one", []message{{1 * s, 0, true}, {2 * s, 20 * s, true}, {6 * s, 20 * s, false}, {7 * s, 20 * s, true}}},
+		{"a route with a longer one", []message{{1 * s, 20 * s, true}, {2 * s, time.Hour, true}, {30 * s, time.Hour, false}, {32 * s, time.Hour, true}}},
+		{"a route without one", []message{{1 * s, 20 * s, true}, {2 * s, 0, true}, {30 * s, 0, false}}},
 		{"a very short one", []message{{1 * s, 8 * ms, true}, {1*s + 1*ms, 8 * ms, false}, {1*s + 2*ms, 8 * ms, true}}},
 		{"time goes back", []message{{100 * s, 0, true}, {90 * s, 0, false}, {130 * s, 0, true}}},
 	} {
@@ -143,7 +144,7 @@ func TestSighting_DueAsOftenAsItsSilenceDemands(t *testing.T) {
 
 func TestSightings_AreBounded(t *testing.T) {
 	t.Parallel()
-	s := sightings{devices: map[string]*sighting{}, most: 10}
+	s := newSightings(10)
 	name := []byte("device-00")
 	for i := range 25 {
 		name = fmt.Appendf(name[:0], "device-%02d", i)
@@ -151,8 +152,14 @@ func TestSightings_AreBounded(t *testing.T) {
 		if one.device != fmt.Sprintf("device-%02d", i) || sightingOf(&s, one.device) != one {
 			t.Fatalf("got %+v", one)
 		}
-		if len(s.devices) > 10 {
-			t.Fatalf("%d devices remembered, want at most 10", len(s.devices))
+		if len(s.young) > 10 || len(s.old) > 10 {
+			t.Fatalf("%d and %d devices remembered, want at most 10 each", len(s.young), len(s.old))
+		}
+	}
+	for i := range 10 { // those looked for last are all there
+		name := fmt.Sprintf("device-%02d", 15+i)
+		if s.young[name] == nil && s.old[name] == nil {
+			t.Errorf("%s was forgotten", name)
 		}
 	}
 	if sightingOf(&s, "device-24").device != "device-24" { // name was reused meanwhile
@@ -170,7 +177,8 @@ func TestWatcher_ReadingIsASightingWhenItIsTime(t *testing.T) {
 		time.Sleep(time.Microsecond)
 		w.want("in time", w.moves("slow/a", "x"), "s a")
 		w.want("and no more", w.moves("slow/a", "x"))
-		w.want("a route with silent_after, seen just now", w.moves("fast/a", "x"))
+		w.want("a route with silent_after, seen just now", w.moves("fast/a", "x"), "s a")
+		w.want("and again", w.moves("fast/a", "x"))
 		time.Sleep(5 * time.Second)
 		g := w.build([]Delivery{w.message("fast/a", "x")})
 		want := []Move{{Kind: MoveSeen, Device: "a", At: w.keeper.Now(), Silent: (20 * time.Second).Microseconds()}}
@@ -195,7 +203,7 @@ func TestWatcher_AfterAWillOrAConnectTheNextReadingCounts(t *testing.T) {
 		g := w.build([]Delivery{
 			w.message("slow/a", "x"), w.message("lwt", "a"), w.message("slow/a", "x"), w.message("fast", "a:x"), w.message("connect", "a"), w.message("lwt", "b"),
 		})
-		w.want("in one group, in order", movesOf(g), "w a", "s a", "c a", "w b")
+		w.want("in one group, in order", movesOf(g), "w a", "s a", "s a", "c a", "w b") // the second reading is of a route with another silent_after
 	})
 }
 

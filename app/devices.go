@@ -140,7 +140,7 @@ func (c *AdminClient) Devices(ctx context.Context, cursor string) (p DevicePage,
 	return p, c.call(ctx, http.MethodGet, "/devices?cursor="+url.QueryEscape(cursor), nil, &p)
 }
 
-// ForgetDevice removes a device; it is known again with its next message.
+// ForgetDevice removes a device; see sluice.DeviceStore.
 func (c *AdminClient) ForgetDevice(ctx context.Context, name string) error {
 	return c.call(ctx, http.MethodPost, "/devices/"+url.PathEscape(name)+"/forget", nil, &struct{}{})
 }

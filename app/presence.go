@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -123,5 +122,5 @@ func reported(h *notify.Handler, b *sluice.Batch) []sluice.Message {
 		}
 		ms = append(ms, sluice.Message{Topic: sluice.QueueDevices, Payload: payload, Received: now})
 	}
-	return slices.Clip(ms)
+	return ms
 }

@@ -39,6 +39,7 @@ type attending struct {
 func (k *Keeper) Attend(ctx context.Context, s sluice.Attended) {
 	a := &attending{Keeper: k, session: s, holding: true, retry: backoff.NewExponentialBackOff()}
 	a.retry.InitialInterval, a.retry.MaxInterval = k.config.RetryMin, k.config.RetryMax
+	defer k.marked.Store(0) // whoever stands by waits for no marker
 	a.run(ctx)
 }
 
@@ -54,7 +55,7 @@ func (a *attending) run(ctx context.Context) {
 		case u := <-a.uptimes:
 			a.heard(ctx, u)
 		case <-hold.C:
-			a.unheard()
+			a.unheard(ctx)
 		case <-a.wake:
 		case <-look.C:
 		}
@@ -66,8 +67,8 @@ func (a *attending) run(ctx context.Context) {
 
 // unheard ends the hold without an uptime: devices that would have had to come
 // back had the time for it.
-func (a *attending) unheard() {
-	if a.holding {
+func (a *attending) unheard(ctx context.Context) {
+	if a.holding && a.forgotten(ctx) {
 		a.log.Warn("the broker does not tell its uptime: after every reconnect outages are told late", "topic", sluice.TopicUptime,
 			"held", max(a.config.ReconnectGrace, uptimeWithin))
 		a.holding = false
@@ -87,6 +88,9 @@ func (a *attending) heard(ctx context.Context, u uptime) {
 				return
 			}
 		case same:
+			if !a.forgotten(ctx) {
+				return
+			}
 		}
 		a.holding, a.decided = false, true
 	}
@@ -97,45 +101,67 @@ func (a *attending) heard(ctx context.Context, u uptime) {
 		a.started = started
 	}
 	// Not u.at: while reading waits, a restart may lie between sending and receipt.
-	seen := a.started + u.up.Microseconds()
-	err := a.call(ctx, func(ctx context.Context) (err error) {
-		a.known, err = a.store.Attend(ctx, a.session.Lease, seen)
-		return err
-	})
-	if err != nil { // the next one comes soon
+	if err := a.keep(ctx, a.started+u.up.Microseconds()); err != nil { // the next one comes soon
 		a.log.Debug("uptime of the broker not kept", "err", err)
 	}
 }
 
+// keep stores a presence time at which the broker was running.
+func (a *attending) keep(ctx context.Context, seen int64) error {
+	return a.call(ctx, func(ctx context.Context) (err error) {
+		a.known, err = a.store.Attend(ctx, a.session.Lease, seen)
+		return err
+	})
+}
+
 // restarted gives the devices time to come back, and tells whether all of them
-// have it; otherwise the session is over.
+// have it; otherwise the session is over. That the broker runs since is kept, so
+// that the next session does not find the same restart once more.
 func (a *attending) restarted(ctx context.Context, started int64) bool {
-	now := a.Now()
-	r := sluice.GraceRequest{
-		Now: now, Until: now + a.config.ReconnectGrace.Microseconds(), Since: a.began, Started: started, Events: a.config.Events,
-	}
 	a.log.Warn("the broker was restarted, devices have time to come back", "grace", a.config.ReconnectGrace)
-	for cursor, first := "", true; first || cursor != ""; {
-		var receipt sluice.PresenceReceipt
-		err := a.call(ctx, func(ctx context.Context) (err error) {
-			var next string
-			if next, receipt, err = a.store.Grace(ctx, a.session.Lease, r, cursor); err == nil {
-				cursor, first = next, false
+	return a.grace(ctx, sluice.GraceRequest{Started: started, Events: a.config.Events}) &&
+		a.insist(ctx, "attend", func(ctx context.Context) error { return a.keep(ctx, a.began) })
+}
+
+// forgotten gives the devices time if the broker had lost the session, and tells as
+// restarted does.
+func (a *attending) forgotten(ctx context.Context) bool {
+	return a.session.Resumed || a.grace(ctx, sluice.GraceRequest{Lost: true})
+}
+
+func (a *attending) grace(ctx context.Context, r sluice.GraceRequest) bool {
+	r.Now, r.Since = a.Now(), a.began
+	r.Until = r.Now + a.config.ReconnectGrace.Microseconds()
+	for cursor, first := "", true; first || cursor != ""; first = false {
+		ok := a.insist(ctx, "grace", func(ctx context.Context) error {
+			next, receipt, err := a.store.Grace(ctx, a.session.Lease, r, cursor)
+			if err == nil {
+				cursor = next
+				a.session.Pushed(receipt)
 			}
 			return err
 		})
-		switch {
-		case over(ctx, err):
+		if !ok {
 			return false
-		case err != nil: // the outcome is unknown; once more does no harm but a second report
-			a.log.Debug("grace failed", "err", err)
-			pause(ctx, a.retry.NextBackOff())
-		default:
-			a.retry.Reset()
-			a.session.Pushed(receipt)
 		}
 	}
 	return true
+}
+
+// insist repeats a call of the store until it succeeds; false: the session is over.
+func (a *attending) insist(ctx context.Context, what string, do func(context.Context) error) bool {
+	for {
+		err := a.call(ctx, do)
+		switch {
+		case over(ctx, err):
+			return false
+		case err == nil:
+			a.retry.Reset()
+			return true
+		}
+		a.log.Debug("call of the store failed, will be repeated", "call", what, "err", err)
+		pause(ctx, a.retry.NextBackOff())
+	}
 }
 
 // judge takes down what is due and returns when to look again.
@@ -155,8 +181,10 @@ func (a *attending) judge(ctx context.Context) time.Duration {
 			return a.retry.NextBackOff()
 		}
 		a.retry.Reset()
+		if r.Fell > 0 {
+			a.log.Info("devices went down", "count", r.Fell)
+		}
 		if r.Fell+r.Steadied > 0 {
-			a.log.Info("devices went down", "count", r.Fell, "steady", r.Steadied)
 			a.session.Pushed(r.Receipt)
 		}
 		next := r.Receipt.Next

@@ -9,12 +9,9 @@ type uptime struct {
 	stale bool  // a retained message: as of the broker's last update
 }
 
-// How much earlier than its uptime says a broker may have been started: it counts
-// whole seconds, and a retained message may be as old as its interval of updates.
-const (
-	slackLive  = 2 * time.Second
-	slackStale = 70 * time.Second
-)
+// slackStale is how much earlier than a retained uptime says a broker may have been
+// started: the message may be as old as the interval of its updates.
+const slackStale = 70 * time.Second
 
 // verdict is what an uptime says about a restart.
 type verdict int
@@ -30,14 +27,10 @@ const (
 // doubt for a restart: that only delays outages.
 func (u uptime) judge(last int64) (v verdict, started int64) {
 	started = u.at - u.up.Microseconds()
-	slack := slackLive
-	if u.stale {
-		slack = slackStale
-	}
 	switch {
 	case last == 0 || started < last:
 		return same, started
-	case started-slack.Microseconds() > last || !u.stale:
+	case !u.stale || started-slackStale.Microseconds() > last:
 		return restarted, started
 	}
 	return undecided, started

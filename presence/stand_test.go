@@ -29,6 +29,8 @@ type stand struct {
 	number uint64
 	end    func() // ends Attend
 	log    *logbook
+	// forgotten: the broker has lost the session that is attended next.
+	forgotten bool
 
 	mu       sync.Mutex // guards what follows: Attend's goroutine writes it
 	marks    []mark
@@ -68,7 +70,7 @@ func (s *stand) attend() {
 		s.Fatal(err)
 	}
 	s.marks, s.returned = nil, 0
-	session := sluice.Attended{Lease: s.lease, Mark: s.mark, Pushed: s.push}
+	session := sluice.Attended{Lease: s.lease, Resumed: !s.forgotten, Mark: s.mark, Pushed: s.push}
 	s.end = running(s.T, func(ctx context.Context) { s.keeper.Attend(ctx, session) })
 	synctest.Wait()
 }

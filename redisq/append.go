@@ -105,8 +105,8 @@ func (q *Queue) group(g *sluice.Group) (keys, args []string, err error) {
 			return nil, nil, err
 		}
 	}
-	size += dead.size
 	moves := q.moves(g, &a)
+	size += dead.size + 2*eventBytes*len(g.Moves) // at most
 	args = append(make([]string, 0, 15+len(parts)+len(counters)+len(dead.args)+6+len(moves)),
 		g.Lease.Token, strconv.FormatUint(g.Number, 10), strconv.FormatInt(q.maxBytes, 10), strconv.Itoa(size),
 		strconv.Itoa(g.Remember), packDelivered(g.Delivered), q.keys.batches(), q.keys.hints(), sluice.QueueDead,

@@ -76,6 +76,7 @@ func (q *Queue) Grace(ctx context.Context, l sluice.Lease, g sluice.GraceRequest
 		l.Token, cursor, number(g.Now), number(g.Until), number(g.Since), number(g.Started), flagArg(g.Events),
 		q.keys.batches(), q.keys.hints(), sluice.QueueEvents, sluice.QueueDevices,
 	}, eventArgs(graceStep)...)
+	args = append(args, flagArg(g.Lost))
 	r, err := q.fenced(ctx, q.scripts.grace, append(keys, q.presenceQueues()...), args)
 	if err != nil {
 		return "", receipt, err

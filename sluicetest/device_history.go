@@ -199,7 +199,7 @@ func (h *history) storm(a *act) {
 func (h *history) restart(a *act) {
 	h.until = max(h.until, h.now) + 1 + h.below(2*time.Minute)
 	a.name = "grace"
-	a.grace = sluice.GraceRequest{Now: h.now, Until: h.until, Since: h.now - h.below(time.Minute), Started: h.now - h.below(time.Minute), Events: h.rnd.IntN(4) > 0}
+	a.grace = sluice.GraceRequest{Now: h.now, Until: h.until, Since: h.now - h.below(time.Minute), Started: h.now - h.below(time.Minute), Events: h.rnd.IntN(4) > 0, Lost: h.rnd.IntN(4) == 0}
 }
 
 func pick[T any](rnd *rand.Rand, of ...T) T { return of[rnd.IntN(len(of))] }

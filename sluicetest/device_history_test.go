@@ -258,11 +258,17 @@ func (m *fleetModel) forget(name string) bool {
 }
 
 func (m *fleetModel) grace(r sluice.GraceRequest, e *effect) {
-	m.scene.GraceUntil = max(m.scene.GraceUntil, r.Until)
-	restart := &sluicev1.PresenceEvent{Kind: sluicev1.PresenceKind_PRESENCE_KIND_BROKER_RESTART, At: r.Now + m.scene.Offset, DownAt: r.Started + m.scene.Offset}
-	m.tell(restart, &e.Receipt, r.Events)
+	give := func(d *sluice.Device) sluice.Change { return d.Pardon(r.Now, r.Until, r.Since+m.scene.Offset) }
+	if !r.Lost {
+		m.scene.GraceUntil = max(m.scene.GraceUntil, r.Until)
+		restart := &sluicev1.PresenceEvent{Kind: sluicev1.PresenceKind_PRESENCE_KIND_BROKER_RESTART, At: r.Now + m.scene.Offset, DownAt: r.Started + m.scene.Offset}
+		m.tell(restart, &e.Receipt, r.Events)
+		give = func(d *sluice.Device) sluice.Change {
+			return d.Grace(r.Now, r.Until, r.Since+m.scene.Offset, m.scene)
+		}
+	}
 	for name, d := range m.devices {
-		if d.Grace(r.Now, r.Until, r.Since+m.scene.Offset, m.scene) != sluice.NoChange {
+		if give(&d) != sluice.NoChange {
 			m.tell(changedEvent(d, r.Now+m.scene.Offset), &e.Receipt, false)
 		}
 		m.devices[name] = d

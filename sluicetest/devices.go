@@ -154,7 +154,7 @@ func (q *Queue) Grace(ctx context.Context, l sluice.Lease, r sluice.GraceRequest
 
 func (q *Queue) grace(r sluice.GraceRequest, cursor string) (next string, receipt sluice.PresenceReceipt) {
 	t := &tidings{}
-	if cursor == "" && r.Until > q.known.graceUntil { // else it is a repeat
+	if cursor == "" && r.Until > q.known.graceUntil && !r.Lost { // else it is a repeat
 		q.known.graceUntil = r.Until
 		t.report(&sluicev1.PresenceEvent{
 			Kind: sluicev1.PresenceKind_PRESENCE_KIND_BROKER_RESTART,
@@ -164,7 +164,11 @@ func (q *Queue) grace(r sluice.GraceRequest, cursor string) (next string, receip
 	names, next := q.known.page(cursor, gracePage)
 	for _, name := range names {
 		d := q.known.devices[name]
-		if d.Grace(r.Now, r.Until, r.Since+q.known.offset, q.known.scene()) != sluice.NoChange {
+		give := func() sluice.Change { return d.Grace(r.Now, r.Until, r.Since+q.known.offset, q.known.scene()) }
+		if r.Lost {
+			give = func() sluice.Change { return d.Pardon(r.Now, r.Until, r.Since+q.known.offset) }
+		}
+		if give() != sluice.NoChange {
 			t.changed(d, r.Now+q.known.offset)
 		}
 	}

@@ -150,7 +150,7 @@ func (c *cli) deviceForget() *cobra.Command {
 	return &cobra.Command{
 		Use: "forget NAME", Short: "Forget a device that is out of service", Args: someArgs(1),
 		Long: "A device that is forgotten is listed no more, and no outage of it is reported. Its readings and outages\n" +
-			"stay in the database. With its next message it is known again, as a new one.",
+			"stay in the database. With its next connect it is known again, as a new one, or with a message within 30 s.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.deviceAdmin(args[0])
 			if err != nil {

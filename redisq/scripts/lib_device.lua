@@ -196,15 +196,36 @@ local function besteady(f, d)
   tell(f, 'steady', d, at + f.offset, {muted = d.muted > at + f.offset, report = true})
 end
 
+-- hearken begins the silence of a device anew, if it is held to one.
+local function hearken(d, now)
+  local deadline = now + d.silent + math.floor(d.silent / 4)
+  if d.due == 's' and d.deadline < deadline then
+    d.deadline = deadline
+    touch(d, now)
+  end
+end
+
 local function grace(f, d, now, till, since)
-  if d.state == 'd' or (d.state == 'u' and (d.seen >= since or d.generation == 0)) then
+  if d.state == 'd' or (d.state == 'u' and d.seen >= since) then
     return
+  end
+  if d.state == 'u' and d.generation == 0 then
+    return hearken(d, now)
   end
   if d.state == 's' then
     till = math.max(till, d.deadline)
   end
   d.deadline, d.due = till, 'g'
   touch(d, now)
+end
+
+local function pardon(f, d, now, till, since)
+  if d.state == 'u' and d.seen < since then
+    hearken(d, now)
+  elseif d.state == 's' and d.lost < since and d.deadline < till then
+    d.deadline = till
+    touch(d, now)
+  end
 end
 
 -- index keeps the sorted set of times in step with a device.
