@@ -21,6 +21,7 @@ func (l *loader) check() {
 	l.checkRoutes()
 	l.checkPresence()
 	l.checkNotify()
+	l.checkAPI()
 	l.checkClock()
 	l.checkAdmin()
 	l.checkMetrics()

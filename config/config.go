@@ -19,6 +19,7 @@
 //	         path      a path; relative ones start at the folder of the file
 //	         address   host:port to listen on, or off
 //	         name      the rule for names of facilities, devices and receivers
+//	         names     a list of such names
 //	         prefix    the beginning of such a name
 //
 // A field of type Secret or URL can also be given as <key>_file, the path of a
@@ -58,6 +59,8 @@ type Config struct {
 	// Gather is how long the router waits for more messages before it stores a
 	// small group. 0 to 1 s, default 30 ms.
 	Gather time.Duration `key:"gather" default:"30ms" min:"0s" max:"1s"`
+	// API is where readers get rows, presence and outages.
+	API API `key:"api"`
 	// Clock is the pulse to all devices.
 	Clock Clock `key:"clock"`
 	// Device is the simulated fleet.
@@ -240,6 +243,28 @@ type Dead struct {
 	Keep time.Duration `key:"keep" default:"720h" min:"1h"`
 }
 
+// API is where readers get rows, presence and outages.
+type API struct {
+	// GRPC is the address of the gRPC server, host:port. Without TLS its host must be
+	// a loopback address, and everybody may read everything. Default
+	// "127.0.0.1:3000".
+	GRPC string `key:"grpc" default:"127.0.0.1:3000" is:"address"`
+	// TLS has every client identify itself by a certificate.
+	TLS ServerTLSFiles `key:"tls"`
+	// Clients are those that may read, and what; for TLS only. Default none.
+	Clients []Client `key:"clients"`
+}
+
+// Client is a reader of the API: the bearer of a certificate with the URI
+// sluice://client/<name>.
+type Client struct {
+	// Name is unique among the clients, a name like those of devices. Required.
+	Name string `key:"name" is:"required,name" eg:"analyst"`
+	// Facilities are the names of those that it may read. In the file a string or a
+	// list. Required, without defaults.
+	Facilities []string `key:"facilities" is:"required,names" eg:"plant-1"`
+}
+
 // Clock is the pulse to all devices.
 type Clock struct {
 	// Interval is the time between two pulses. 10 ms or more, default 10 s.
@@ -269,6 +294,8 @@ type Device struct {
 type Metrics struct {
 	// BatchRouter defaults to ":9464".
 	BatchRouter string `key:"batch_router" default:":9464" is:"address"`
+	// API defaults to ":9465".
+	API string `key:"api" default:":9465" is:"address"`
 	// Clock defaults to ":9466".
 	Clock string `key:"clock" default:":9466" is:"address"`
 	// Device defaults to ":9467".

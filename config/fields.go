@@ -16,7 +16,7 @@ type Field struct {
 	// Env is the variable that overrides it; empty for keys inside a list.
 	Env string `json:"env,omitempty"`
 	// Kind is how the value is written: text, integer, size, duration, true or
-	// false, URL, secret, path, address, topics.
+	// false, URL, secret, path, address, topics, names.
 	Kind string `json:"kind"`
 	// Default is the value without the key, as the file would write it; empty when
 	// there is none.
@@ -116,6 +116,8 @@ func (f field) kind() string {
 		return "size"
 	case f.has("address"):
 		return "address"
+	case f.has("names"):
+		return "names"
 	}
 	switch f.typ.Kind() {
 	case reflect.Bool:

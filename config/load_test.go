@@ -100,10 +100,11 @@ func TestLoad_Minimal_HasEveryDefault(t *testing.T) {
 		Notify:          []Notify{{Kind: "log", Name: "log", GroupWait: 500 * time.Millisecond, Timeout: 10 * time.Second}},
 		Dead:            Dead{PerDevice: 1000, Keep: 720 * time.Hour},
 		Gather:          30 * time.Millisecond,
+		API:             API{GRPC: "127.0.0.1:3000"},
 		Clock:           Clock{Interval: 10 * time.Second},
 		Device:          Device{Count: 20, Prefix: "device-", Delay: 30 * time.Second},
 		Admin:           "/run/sluice/admin.sock",
-		Metrics:         Metrics{BatchRouter: ":9464", Clock: ":9466", Device: ":9467"},
+		Metrics:         Metrics{BatchRouter: ":9464", API: ":9465", Clock: ":9466", Device: ":9467"},
 		ShutdownTimeout: 8 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

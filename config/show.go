@@ -46,6 +46,8 @@ func fieldNode(f field, v reflect.Value) *yaml.Node {
 			return n
 		}
 		return nil
+	case v.Kind() == reflect.Slice && v.IsNil():
+		return nil
 	case v.Kind() == reflect.Slice:
 		return listNode(f, v)
 	case v.IsZero() && !f.has("address") && f.tag.Get("default") == "":

@@ -19,6 +19,19 @@ type TLSFiles struct {
 	Key  string `key:"key" is:"file"`
 }
 
+// ServerTLSFiles are the files of a TLS server, PEM: all three or none.
+type ServerTLSFiles struct {
+	// Cert and Key are the server's certificate and its key.
+	Cert string `key:"cert" is:"file"`
+	Key  string `key:"key" is:"file"`
+	// ClientCA holds the certificates of the authorities that may have signed a
+	// client's.
+	ClientCA string `key:"client_ca" is:"file"`
+}
+
+// Given tells whether there is any of the files.
+func (t ServerTLSFiles) Given() bool { return t != ServerTLSFiles{} }
+
 // Client reads the files and returns the settings of a TLS 1.2+ client that
 // checks the server's certificate against serverName.
 func (t TLSFiles) Client(serverName string) (*tls.Config, error) {

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"sluice/gen/service"
+	"sluice/gen/sluicev1"
+)
+
+// Config has what a Server needs; all but Store has a default.
+type Config struct {
+	// Store is where rows are read.
+	Store Store
+	// TLS has the certificate of the server and demands one of the client; see
+	// ServerTLS. Nil: plain text, and everybody may read everything.
+	TLS *tls.Config
+	// Clients says what each client may read, under TLS.
+	Clients Clients
+	// Unavailable tells errors of the store that say that the database is away.
+	// Default: none.
+	Unavailable func(error) bool
+	// Observe is told of each call that has ended. It is called by many goroutines
+	// at once and must not wait. Default: nobody is told.
+	Observe func(Call)
+	// PageTimeout is how long the store may take for one page. Default 60 s.
+	PageTimeout time.Duration
+	// ShutdownTimeout is how long calls may go on after the end of Serve's ctx.
+	// Default 8 s.
+	ShutdownTimeout time.Duration
+	// Logger gets errors that clients only see as Internal or Unavailable. Default:
+	// discarded.
+	Logger *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.Unavailable == nil {
+		c.Unavailable = func(error) bool { return false }
+	}
+	if c.Observe == nil {
+		c.Observe = func(Call) {}
+	}
+	if c.PageTimeout == 0 {
+		c.PageTimeout = 60 * time.Second
+	}
+	if c.ShutdownTimeout == 0 {
+		c.ShutdownTimeout = 8 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Server is the gRPC server.
+type Server struct {
+	sluicev1.UnimplementedSluiceServiceServer
+	service.UnimplementedQueryServer
+
+	c       Config
+	grpc    *grpc.Server
+	health  *health.Server
+	streams atomic.Int64
+}
+
+const (
+	// maxStreams is how many calls one connection may have open; gRPC's default is
+	// no limit.
+	maxStreams = 100
+	// maxRequest is the size of a request, bytes: 10000 names of devices fit.
+	maxRequest = 1 << 20
+	// handshakeTimeout bounds a connection that does not speak.
+	handshakeTimeout = 10 * time.Second
+	// A client may ping this often, also without a call; one that does not answer our
+	// ping is gone.
+	minPing, pingAfter, pingTimeout = 10 * time.Second, 30 * time.Second, 20 * time.Second
+)
+
+// New returns a server that does not listen yet.
+func New(c Config) *Server {
+	c.setDefaults()
+	s := &Server{c: c, health: health.NewServer()}
+	options := []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(s.observeUnary, s.admitUnary),
+		grpc.ChainStreamInterceptor(s.observeStream, s.admitStream),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
+		grpc.WaitForHandlers(true), // Serve returns when no handler reads the store any more
+	}
+	if c.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(c.TLS)))
+	}
+	s.grpc = grpc.NewServer(options...)
+	sluicev1.RegisterSluiceServiceServer(s.grpc, s)
+	service.RegisterQueryServer(s.grpc, s)
+	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	for name := range s.grpc.GetServiceInfo() {
+		s.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
+	}
+	return s
+}
+
+// Streams is how many streams are open now.
+func (s *Server) Streams() int64 { return s.streams.Load() }
+
+// Serve answers on l, which it closes, until ctx ends. Then no call begins any
+// more, and those that go on have ShutdownTimeout before they are cut off; a
+// stream that is cut off ends with an error. It returns when all have ended. Call
+// it once.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	done := make(chan error, 1)
+	go func() { done <- s.grpc.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	s.health.Shutdown()
+	cut := time.AfterFunc(s.c.ShutdownTimeout, s.grpc.Stop)
+	defer cut.Stop()
+	s.grpc.GracefulStop()
+	return <-done
+}

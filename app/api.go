@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/api"
+	"sluice/config"
+	"sluice/gen/sluicev1"
+	"sluice/store/postgres"
+)
+
+// APIConfig is what the api reads of the configuration.
+func APIConfig() []config.Option {
+	return []config.Option{config.Only("store", "api", "metrics", "shutdown_timeout")}
+}
+
+// API is the service that readers call.
+type API struct {
+	config *config.Config
+	log    *slog.Logger
+}
+
+// NewAPI wires the service and starts nothing.
+func NewAPI(c *config.Config, log *slog.Logger) *API { return &API{config: c, log: log} }
+
+// Run serves until ctx ends, then returns nil when all calls have ended. It
+// returns an error for what no retry mends: an address in use, a certificate that
+// cannot be used. A database that is away is an error of the calls and of
+// /readyz. Call it once.
+func (s *API) Run(ctx context.Context) error {
+	closing := teardown{log: s.log}
+	defer closing.run()
+	pool, err := postgres.NewPool(ctx, s.config.Store.Postgres.DSN().Reveal())
+	if err != nil {
+		return err
+	}
+	closing.add("database", func() error { pool.Close(); return nil })
+	registry := newRegistry()
+	server, err := s.server(pool, registry)
+	if err != nil {
+		return err
+	}
+	pages, err := listenHTTP(ctx, s.config.Metrics.API, "api")
+	if err != nil {
+		return err
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.config.API.GRPC)
+	if err != nil {
+		if pages != nil {
+			pages.Close()
+		}
+		return fmt.Errorf("api.grpc: %w", err)
+	}
+	side, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	g, ctx := errgroup.WithContext(ctx)
+	if pages != nil {
+		g.Go(func() error { return serveHTTP(side, pages, healthMux(registry, apiChecks(pool))) })
+	}
+	g.Go(func() error {
+		defer end()
+		s.log.Info("started", "grpc", l.Addr().String(), "tls", s.config.API.TLS.Given())
+		defer s.log.Info("stopped")
+		return server.Serve(ctx, l)
+	})
+	return g.Wait()
+}
+
+func (s *API) server(pool *pgxpool.Pool, registry *prometheus.Registry) (*api.Server, error) {
+	c := api.Config{
+		Store: APIStore(pool), Unavailable: postgres.Unavailable, Observe: observeAPI(registry),
+		ShutdownTimeout: s.config.ShutdownTimeout, Logger: s.log,
+	}
+	if t := s.config.API.TLS; t.Given() {
+		var err error
+		if c.TLS, err = api.ServerTLS(t.Cert, t.Key, t.ClientCA, s.log); err != nil {
+			return nil, fmt.Errorf("api.tls: %w", err)
+		}
+		c.Clients = api.Clients{}
+		for _, client := range s.config.API.Clients {
+			c.Clients[client.Name] = client.Facilities
+		}
+	}
+	server := api.New(c)
+	gaugeOf(registry, "api_streams", "Streams that are open.", func() float64 { return float64(server.Streams()) })
+	return server, nil
+}
+
+func apiChecks(pool *pgxpool.Pool) []check {
+	return []check{
+		{"database", pool.Ping},
+		{"schema", func(ctx context.Context) error { return postgres.CheckVersion(ctx, pool) }},
+	}
+}
+
+// observeAPI counts calls. The methods are those of the server itself: what is
+// called by another name reaches no observer.
+func observeAPI(reg prometheus.Registerer) func(api.Call) {
+	calls := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "sluice", Name: "api_calls_total", Help: "Calls that have ended.",
+	}, []string{"method", "code"})
+	rows := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "sluice", Name: "api_rows_total", Help: "Readings sent.",
+	}, []string{"method"})
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "sluice", Name: "api_call_seconds", Help: "Time from request to end; of a stream it depends on its reader.",
+		Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9),
+	}, []string{"method"})
+	reg.MustRegister(calls, rows, seconds)
+	return func(c api.Call) {
+		calls.WithLabelValues(c.Method, c.Code.String()).Inc()
+		seconds.WithLabelValues(c.Method).Observe(c.Took.Seconds())
+		if c.Rows > 0 {
+			rows.WithLabelValues(c.Method).Add(float64(c.Rows))
+		}
+	}
+}
+
+// APIStore returns what the api reads from, on pool.
+func APIStore(pool *pgxpool.Pool) api.Store { return apiStore{postgres.NewQueries(pool)} }
+
+// apiStore says the queries of postgres in the words of api.
+type apiStore struct{ *postgres.Queries }
+
+// Sensor implements api.Store.
+func (s apiStore) Sensor(q api.SensorQuery) api.SensorReader {
+	return s.Queries.Sensor(postgres.SensorQuery(q))
+}
+
+// Devices implements api.Store.
+func (s apiStore) Devices(ctx context.Context, q api.DeviceQuery) ([]*sluicev1.Device, error) {
+	return s.Queries.Devices(ctx, postgres.DeviceQuery(q))
+}
+
+// Outages implements api.Store.
+func (s apiStore) Outages(ctx context.Context, q api.OutageQuery) ([]*sluicev1.Outage, error) {
+	return s.Queries.Outages(ctx, postgres.OutageQuery(q))
+}
+
+// Routes implements api.Store.
+func (s apiStore) Routes(ctx context.Context, q api.RouteQuery) ([]*sluicev1.Route, error) {
+	return s.Queries.Routes(ctx, postgres.RouteQuery(q))
+}
+
+// DeadLetters implements api.Store.
+func (s apiStore) DeadLetters(ctx context.Context, q api.DeadQuery) ([]*sluicev1.DeadLetter, bool, error) {
+	return s.Queries.DeadLetters(ctx, postgres.DeadQuery(q))
+}

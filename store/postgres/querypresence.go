@@ -1,0 +1,141 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sluice/gen/sluicev1"
+)
+
+// DeviceQuery chooses devices and where a page of them begins.
+type DeviceQuery struct {
+	// Facilities are numbers of facilities. Empty: none.
+	Facilities []int32
+	// State is one of them; PRESENCE_STATE_UNSPECIFIED means any.
+	State sluicev1.PresenceState
+	// AfterFacility and AfterDevice are of the last device of the page before; zero
+	// begins.
+	AfterFacility int32
+	AfterDevice   string
+	// Limit is the most to return, 1 or more.
+	Limit int
+}
+
+const selectDevices = `
+SELECT f.name, d.device, d.state, d.generation, d.connected_at, d.seen_at, d.lost_at, d.down_at, d.cause, d.flapping, d.muted_until
+FROM data.device d JOIN data.facility f USING (facility_id)
+WHERE d.facility_id = ANY($1) AND (d.facility_id, d.device) > ($2, $3) AND ($4 = '' OR d.state = $4)
+ORDER BY d.facility_id, d.device LIMIT $5`
+
+// Devices returns devices by facility number and name.
+func (q *Queries) Devices(ctx context.Context, query DeviceQuery) ([]*sluicev1.Device, error) {
+	rows, _ := q.pool.Query(ctx, selectDevices, planned,
+		query.Facilities, query.AfterFacility, text(query.AfterDevice), stateWords[query.State], query.Limit)
+	devices, err := pgx.CollectRows(rows, scanDevice)
+	if err != nil {
+		return nil, fmt.Errorf("read devices: %w", err)
+	}
+	return devices, nil
+}
+
+func scanDevice(row pgx.CollectableRow) (*sluicev1.Device, error) {
+	var d sluicev1.Device
+	var state, cause string
+	var connected, seen, lost, down, muted *time.Time
+	err := row.Scan(&d.Facility, &d.Device, &state, &d.Generation, &connected, &seen, &lost, &down, &cause, &d.Flapping, &muted)
+	d.State, d.Cause = valueOf(stateWords, state, 0), valueOf(downWords, cause, 0)
+	d.ConnectedAt, d.SeenAt, d.LostAt, d.DownAt, d.MutedUntil = stamp(connected), stamp(seen), stamp(lost), stamp(down), stamp(muted)
+	return &d, err
+}
+
+// OutageQuery chooses outages and where a page of them begins.
+type OutageQuery struct {
+	// Facilities are numbers of facilities, in ascending order. Empty: none.
+	Facilities []int32
+	// Device is the name of one; empty means all.
+	Device string
+	// Open chooses those that last.
+	Open bool
+	// From and To bound the time at which an outage began: From <= down_at < To. Zero
+	// means no bound.
+	From, To time.Time
+	// AfterFacility, AfterDown (Unix microseconds) and AfterDevice are of the last
+	// outage of the page before; zero begins.
+	AfterFacility int32
+	AfterDown     int64
+	AfterDevice   string
+	// Limit is the most to return, 1 or more.
+	Limit int
+}
+
+// Of one facility. The second look at down_at is for the index, which an OR would
+// leave unused.
+const selectOutages = `
+SELECT f.name, o.device, o.down_at, o.up_at, o.lost_at, o.cause, o.recovery, o.muted, o.flap, o.report_ids
+FROM data.outage o JOIN data.facility f USING (facility_id)
+WHERE o.facility_id = $1 AND o.down_at <= $2 AND (o.down_at < $2 OR o.device > $3)
+  AND ($4 = '' OR o.device = $4) AND (NOT $5 OR o.up_at IS NULL)
+  AND ($6::timestamptz IS NULL OR o.down_at >= $6) AND ($7::timestamptz IS NULL OR o.down_at < $7)
+ORDER BY o.down_at DESC, o.device LIMIT $8`
+
+// Outages returns outages by facility number, the latest first, and the device's
+// name.
+func (q *Queries) Outages(ctx context.Context, query OutageQuery) (outages []*sluicev1.Outage, err error) {
+	for _, facility := range query.Facilities {
+		left := query.Limit - len(outages)
+		if facility < query.AfterFacility || left == 0 {
+			continue
+		}
+		rows, _ := q.pool.Query(ctx, selectOutages, append([]any{planned}, query.arguments(facility, left)...)...)
+		outages, err = pgx.AppendRows(outages, rows, scanOutage)
+		if err != nil {
+			return nil, fmt.Errorf("read outages: %w", err)
+		}
+	}
+	return outages, nil
+}
+
+func (q OutageQuery) arguments(facility int32, limit int) []any {
+	down, device := time.UnixMicro(math.MaxInt64/1000), "" // after every outage
+	if facility == q.AfterFacility {
+		down, device = time.UnixMicro(q.AfterDown), q.AfterDevice
+	}
+	return []any{facility, down, text(device), text(q.Device), q.Open, timeOrNull(q.From), timeOrNull(q.To), limit}
+}
+
+func scanOutage(row pgx.CollectableRow) (*sluicev1.Outage, error) {
+	var o sluicev1.Outage
+	var cause, recovery, flap string
+	var down time.Time
+	var up, lost *time.Time
+	err := row.Scan(&o.Facility, &o.Device, &down, &up, &lost, &cause, &recovery, &o.Muted, &flap, &o.ReportIds)
+	o.DownAt, o.UpAt, o.LostAt = stamp(&down), stamp(up), stamp(lost)
+	o.Cause, o.Flap = valueOf(downWords, cause, 0), valueOf(flapWords, flap, 0)
+	o.End = valueOf(endWords, recovery, sluicev1.OutageEnd_OUTAGE_END_UNKNOWN)
+	return &o, err
+}
+
+// endWords are the words of data.outage.recovery.
+var endWords = map[sluicev1.OutageEnd]string{
+	sluicev1.OutageEnd_OUTAGE_END_UNSPECIFIED: "",
+	sluicev1.OutageEnd_OUTAGE_END_CONNECT:     "connect",
+	sluicev1.OutageEnd_OUTAGE_END_DATA:        "data",
+	sluicev1.OutageEnd_OUTAGE_END_FORGOTTEN:   "forgotten",
+	sluicev1.OutageEnd_OUTAGE_END_LOST:        "lost",
+	sluicev1.OutageEnd_OUTAGE_END_UNKNOWN:     "unknown",
+}
+
+// valueOf returns what a word of the tables stands for, other when it stands for
+// nothing.
+func valueOf[T comparable](words map[T]string, word string, other T) T {
+	for value, w := range words {
+		if w == word {
+			return value
+		}
+	}
+	return other
+}
