@@ -91,13 +91,13 @@ type DeviceStore interface {
 	SetOffset(ctx context.Context, before, after int64) error
 
 	// Attend makes the lease's session one that feeds presence, under this lease and
-	// those that follow without a pause. seen above 0 is a presence time at which the broker was known to
-	// run, and is kept for BrokerSeen.
+	// those that follow without a pause. seen above 0 is a presence time at which the
+	// broker was known to run, and is kept for BrokerSeen.
 	Attend(ctx context.Context, l Lease, seen int64) (Attendance, error)
 	// Due takes down devices whose deadline is at or before the least caught_up of
-	// all live sessions and has passed by r.Now, oldest first, at most r.Limit, and pushes an event
-	// each to QueueDevices and, if r.Events, to QueueEvents, in one step. While no
-	// session is live or one has no caught_up yet, nothing is due.
+	// all live sessions and has passed by r.Now, oldest first, at most r.Limit, and
+	// pushes an event each to QueueDevices and, if r.Events, to QueueEvents, in one
+	// step. While no session is live or one has no caught_up yet, nothing is due.
 	//
 	// A storm is taken at once: when 10 or more deadlines, and more than half as many
 	// as there are devices not down, lie within StormWindow after the earliest one,

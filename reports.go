@@ -84,9 +84,15 @@ func parts(to []Part, ms []Message) []Part {
 
 // pushed passes on what moves and deadlines pushed to the queues of presence.
 func (r *Router) pushed(p PresenceReceipt) {
-	for queue, receipt := range map[string]PartReceipt{QueueEvents: p.Events, QueueDevices: p.Devices} {
-		if l := r.lanes[queue]; l != nil && receipt != (PartReceipt{}) {
-			l.appended(receipt)
-		}
+	r.pushedTo(QueueEvents, p.Events)
+	r.pushedTo(QueueDevices, p.Devices)
+}
+
+func (r *Router) pushedTo(queue string, p PartReceipt) {
+	if p == (PartReceipt{}) { // most appends push nothing
+		return
+	}
+	if l := r.lanes[queue]; l != nil {
+		l.appended(p)
 	}
 }
