@@ -26,7 +26,7 @@ func BenchmarkStreams(b *testing.B) {
 			for err == nil && n < stored {
 				var chunk *sluicev1.QuerySensorRowsResponse
 				chunk, err = stream.Recv()
-				n += len(chunk.GetEntryId())
+				n += len(chunk.GetChunk().GetEntryId())
 			}
 			return n, err
 		},

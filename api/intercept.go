@@ -68,7 +68,9 @@ func (c *countedStream) SendMsg(m any) error {
 	}
 	switch m := m.(type) {
 	case *sluicev1.QuerySensorRowsResponse:
-		c.rows += int64(len(m.EntryId))
+		c.rows += int64(len(m.Chunk.GetEntryId()))
+	case *sluicev1.TailSensorRowsResponse:
+		c.rows += int64(len(m.Chunk.GetEntryId()))
 	case *service.SensorRows:
 		c.rows++
 	}

@@ -42,9 +42,9 @@ func (s *Server) QuerySensorRows(req *sluicev1.QuerySensorRowsRequest, stream gr
 	if limit == 0 {
 		limit = math.MaxInt64
 	}
-	return s.stream(stream, q, limit, func(chunk *sluicev1.QuerySensorRowsResponse) error {
+	return s.stream(stream, q, limit, func(chunk *sluicev1.SensorChunk) error {
 		chunk.Facility = c.names[chunk.FacilityId]
-		return stream.Send(chunk)
+		return stream.Send(&sluicev1.QuerySensorRowsResponse{Chunk: chunk})
 	})
 }
 
@@ -55,7 +55,7 @@ func (s *Server) GetSensorRows(_ *emptypb.Empty, stream grpc.ServerStreamingServ
 	if err != nil {
 		return err
 	}
-	return s.stream(stream, SensorQuery{Facilities: c.ids}, math.MaxInt64, func(chunk *sluicev1.QuerySensorRowsResponse) error {
+	return s.stream(stream, SensorQuery{Facilities: c.ids}, math.MaxInt64, func(chunk *sluicev1.SensorChunk) error {
 		for i, entry := range chunk.EntryId {
 			err := stream.Send(&service.SensorRows{
 				EntryId: entry, FacilityId: chunk.FacilityId, Device: chunk.Device[i],
@@ -71,7 +71,7 @@ func (s *Server) GetSensorRows(_ *emptypb.Empty, stream grpc.ServerStreamingServ
 
 // stream sends at most limit rows. While send waits for a slow client, nothing is
 // held but a page of rows. It returns nil only after the last row.
-func (s *Server) stream(stream grpc.ServerStream, q SensorQuery, limit int64, send func(*sluicev1.QuerySensorRowsResponse) error) error {
+func (s *Server) stream(stream grpc.ServerStream, q SensorQuery, limit int64, send func(*sluicev1.SensorChunk) error) error {
 	rows := s.c.Store.Sensor(q)
 	sent := int64(0)
 	for sent < limit {
@@ -93,7 +93,7 @@ func (s *Server) stream(stream grpc.ServerStream, q SensorQuery, limit int64, se
 	return nil
 }
 
-func (s *Server) page(ctx context.Context, rows SensorReader, limit int64) ([]*sluicev1.QuerySensorRowsResponse, error) {
+func (s *Server) page(ctx context.Context, rows SensorReader, limit int64) ([]*sluicev1.SensorChunk, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.c.PageTimeout)
 	defer cancel()
 	return rows.Page(ctx, limit)

@@ -31,7 +31,7 @@ func query(t testing.TB, c sluicev1.SluiceServiceClient, req *sluicev1.QuerySens
 
 func count(chunks []*sluicev1.QuerySensorRowsResponse) (n int) {
 	for _, c := range chunks {
-		n += len(c.EntryId)
+		n += len(c.Chunk.EntryId)
 	}
 	return n
 }
@@ -195,7 +195,7 @@ func TestServe_Stopped_FinishesStreams(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop() }()
 	chunks, err := drain(stream)
-	if n := len(first.EntryId) + count(chunks); err != nil || n != 50_000 {
+	if n := len(first.Chunk.EntryId) + count(chunks); err != nil || n != 50_000 {
 		t.Errorf("got %d rows, %v", n, err)
 	}
 	if err := <-stopped; err != nil {

@@ -30,7 +30,7 @@ type Store interface {
 type SensorReader interface {
 	// Page returns the next rows, at most limit (1 or more), in chunks of rows of one
 	// facility, without its name. No chunk means that there are no more rows.
-	Page(ctx context.Context, limit int64) ([]*sluicev1.QuerySensorRowsResponse, error)
+	Page(ctx context.Context, limit int64) ([]*sluicev1.SensorChunk, error)
 }
 
 // SensorQuery chooses readings and their order.

@@ -99,7 +99,7 @@ func TestAPI_ServesRowsMetricsAndHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	chunk, err := stream.Recv()
-	if err != nil || len(chunk.EntryId) != 16 {
+	if err != nil || len(chunk.GetChunk().GetEntryId()) != 16 {
 		t.Errorf("got %v, %v, want 16 rows", chunk, err)
 	}
 	if _, err := stream.Recv(); err != io.EOF {

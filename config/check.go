@@ -24,7 +24,7 @@ func (l *loader) check() {
 	l.checkAPI()
 	l.checkClock()
 	l.checkAdmin()
-	l.checkMetrics()
+	l.checkPorts()
 }
 
 // skip tells that there is nothing to check at path: it is not read, or a fault
@@ -181,22 +181,28 @@ func (l *loader) checkAdmin() {
 	}
 }
 
-func (l *loader) checkMetrics() {
+// checkPorts reports addresses to listen on that would be in each other's way.
+func (l *loader) checkPorts() {
 	type listener struct{ path, host, port string }
 	var all []listener
-	walk(reflect.ValueOf(&l.cfg.Metrics).Elem(), "metrics", func(path string, _ field, v reflect.Value) {
+	look := func(path string, f field, v reflect.Value) {
+		if !f.has("address") || l.skip(path) {
+			return
+		}
 		host, port, err := net.SplitHostPort(v.String())
-		if err != nil || l.skip(path) || port == "0" { // "" is off, 0 any free port
+		if err != nil || port == "0" { // "" is off, 0 any free port
 			return
 		}
 		i := slices.IndexFunc(all, func(o listener) bool {
 			return o.port == port && (o.host == host || anyHost(o.host) || anyHost(host))
 		})
 		if i >= 0 {
-			l.faultf(path, "port %s is also that of %s; give each service its own", port, all[i].path)
+			l.faultf(path, "port %s is also that of %s; give each its own", port, all[i].path)
 		}
 		all = append(all, listener{path, host, port})
-	})
+	}
+	walk(reflect.ValueOf(&l.cfg.API).Elem(), "api", look)
+	walk(reflect.ValueOf(&l.cfg.Metrics).Elem(), "metrics", look)
 }
 
 func anyHost(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }

@@ -36,28 +36,15 @@ func (l *loader) checkNotify() {
 		n := &l.cfg.Notify[i]
 		l.checkRequired(reflect.ValueOf(n).Elem(), path)
 		if l.broken(path + ".kind") { // which keys belong to it is not known
-			l.checkName(n, path, seen)
+			l.checkUnique(n.Name, path, "receiver", seen)
 			continue
 		}
 		if !l.given(path + ".name") {
 			n.Name = n.Kind
 		}
-		l.checkName(n, path, seen)
+		l.checkUnique(n.Name, path, "receiver", seen)
 		l.checkKind(n, path)
 	}
-}
-
-// checkName reports a name that a receiver before has too.
-func (l *loader) checkName(n *Notify, path string, seen map[string]string) {
-	at := path + ".name"
-	if n.Name == "" || l.broken(at) {
-		return
-	}
-	if other, ok := seen[n.Name]; ok {
-		l.faultf(at, "%s is also the name of %s; give each receiver its own", quote(n.Name), other)
-		return
-	}
-	seen[n.Name] = path
 }
 
 // checkKind looks at the keys that not every kind has.

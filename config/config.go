@@ -249,10 +249,34 @@ type API struct {
 	// a loopback address, and everybody may read everything. Default
 	// "127.0.0.1:3000".
 	GRPC string `key:"grpc" default:"127.0.0.1:3000" is:"address"`
-	// TLS has every client identify itself by a certificate.
+	// HTTP is the address of the HTTP server, host:port, under the same rule; ""
+	// means off, in the file `off`. Default "127.0.0.1:3001".
+	HTTP string `key:"http" default:"127.0.0.1:3001" is:"address"`
+	// TLS has every gRPC client identify itself by a certificate, and every HTTP
+	// client by one or as one of HTTPUsers.
 	TLS ServerTLSFiles `key:"tls"`
 	// Clients are those that may read, and what; for TLS only. Default none.
 	Clients []Client `key:"clients"`
+	// HTTPUsers are people who may read with a browser, and what; for TLS only.
+	// Default none.
+	HTTPUsers []HTTPUser `key:"http_users"`
+	// MaxStreams is how many streams one client or user may have open. 1 or more,
+	// default 100.
+	MaxStreams int `key:"max_streams" default:"100" min:"1"`
+	// SlowQuery is how long a statement may take before the log tells. 0 means that
+	// it never tells; default 1 s.
+	SlowQuery time.Duration `key:"slow_query" default:"1s" min:"0s"`
+}
+
+// HTTPUser is a person who reads with a browser, by HTTP basic authentication.
+type HTTPUser struct {
+	// Name is unique among the users, a name like those of devices. Required.
+	Name string `key:"name" is:"required,name" eg:"anna"`
+	// Password is at least 8 bytes. Required, here or as password_file.
+	Password Secret `key:"password"`
+	// Facilities are the names of those that the user may read. In the file a string
+	// or a list. Required, without defaults.
+	Facilities []string `key:"facilities" is:"required,names" eg:"plant-1"`
 }
 
 // Client is a reader of the API: the bearer of a certificate with the URI

@@ -100,7 +100,7 @@ func TestLoad_Minimal_HasEveryDefault(t *testing.T) {
 		Notify:          []Notify{{Kind: "log", Name: "log", GroupWait: 500 * time.Millisecond, Timeout: 10 * time.Second}},
 		Dead:            Dead{PerDevice: 1000, Keep: 720 * time.Hour},
 		Gather:          30 * time.Millisecond,
-		API:             API{GRPC: "127.0.0.1:3000"},
+		API:             API{GRPC: "127.0.0.1:3000", HTTP: "127.0.0.1:3001", MaxStreams: 100, SlowQuery: time.Second},
 		Clock:           Clock{Interval: 10 * time.Second},
 		Device:          Device{Count: 20, Prefix: "device-", Delay: 30 * time.Second},
 		Admin:           "/run/sluice/admin.sock",
@@ -363,7 +363,7 @@ func TestLoad_Faults(t *testing.T) {
 		},
 		{
 			name: "metrics", text: "", env: []string{"SLUICE_METRICS_DEVICE=127.0.0.1:9466"},
-			want: "environment: SLUICE_METRICS_DEVICE: port 9466 is also that of metrics.clock; give each service its own",
+			want: "environment: SLUICE_METRICS_DEVICE: port 9466 is also that of metrics.clock; give each its own",
 		},
 		{
 			name: "no space after a colon", text: "admin: /a\ndevice: {password:hunter2}\n",

@@ -237,24 +237,11 @@ func (x *QuerySensorRowsRequest) GetLimit() int64 {
 	return 0
 }
 
-// QuerySensorRowsResponse is a chunk of 1 to 1000 rows of one facility, by
-// columns: row i has element i of each column, and all have the same length.
+// QuerySensorRowsResponse is the next part of the rows.
 type QuerySensorRowsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The facility of all rows of the chunk.
-	Facility string `protobuf:"bytes,1,opt,name=facility,proto3" json:"facility,omitempty"`
-	// Its number: data.facility.facility_id, 1 or more.
-	FacilityId int32 `protobuf:"varint,2,opt,name=facility_id,json=facilityId,proto3" json:"facility_id,omitempty"`
-	// The row's number within its facility, from 1, in commit order.
-	EntryId []int64 `protobuf:"fixed64,3,rep,packed,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
-	// The device's name, 1 to 64 characters.
-	Device []string `protobuf:"bytes,4,rep,name=device,proto3" json:"device,omitempty"`
-	// Temperature in degrees Celsius; finite.
-	Temp []float32 `protobuf:"fixed32,5,rep,packed,name=temp,proto3" json:"temp,omitempty"`
-	// Relative humidity in percent; finite.
-	Rh []float32 `protobuf:"fixed32,6,rep,packed,name=rh,proto3" json:"rh,omitempty"`
-	// When the reading was taken: Unix time in seconds.
-	Epoch         []int64 `protobuf:"fixed64,7,rep,packed,name=epoch,proto3" json:"epoch,omitempty"`
+	// Always set.
+	Chunk         *SensorChunk `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -289,53 +276,528 @@ func (*QuerySensorRowsResponse) Descriptor() ([]byte, []int) {
 	return file_api_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *QuerySensorRowsResponse) GetFacility() string {
+func (x *QuerySensorRowsResponse) GetChunk() *SensorChunk {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
+// SensorChunk is 1 to 1000 rows of one facility, by columns: row i has element i
+// of each column, and all have the same length.
+type SensorChunk struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The facility of all rows of the chunk.
+	Facility string `protobuf:"bytes,1,opt,name=facility,proto3" json:"facility,omitempty"`
+	// Its number: data.facility.facility_id, 1 or more.
+	FacilityId int32 `protobuf:"varint,2,opt,name=facility_id,json=facilityId,proto3" json:"facility_id,omitempty"`
+	// The row's number within its facility, from 1, in commit order.
+	EntryId []int64 `protobuf:"fixed64,3,rep,packed,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
+	// The device's name, 1 to 64 characters.
+	Device []string `protobuf:"bytes,4,rep,name=device,proto3" json:"device,omitempty"`
+	// Temperature in degrees Celsius; finite.
+	Temp []float32 `protobuf:"fixed32,5,rep,packed,name=temp,proto3" json:"temp,omitempty"`
+	// Relative humidity in percent; finite.
+	Rh []float32 `protobuf:"fixed32,6,rep,packed,name=rh,proto3" json:"rh,omitempty"`
+	// When the reading was taken: Unix time in seconds.
+	Epoch         []int64 `protobuf:"fixed64,7,rep,packed,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SensorChunk) Reset() {
+	*x = SensorChunk{}
+	mi := &file_api_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SensorChunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SensorChunk) ProtoMessage() {}
+
+func (x *SensorChunk) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SensorChunk.ProtoReflect.Descriptor instead.
+func (*SensorChunk) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SensorChunk) GetFacility() string {
 	if x != nil {
 		return x.Facility
 	}
 	return ""
 }
 
-func (x *QuerySensorRowsResponse) GetFacilityId() int32 {
+func (x *SensorChunk) GetFacilityId() int32 {
 	if x != nil {
 		return x.FacilityId
 	}
 	return 0
 }
 
-func (x *QuerySensorRowsResponse) GetEntryId() []int64 {
+func (x *SensorChunk) GetEntryId() []int64 {
 	if x != nil {
 		return x.EntryId
 	}
 	return nil
 }
 
-func (x *QuerySensorRowsResponse) GetDevice() []string {
+func (x *SensorChunk) GetDevice() []string {
 	if x != nil {
 		return x.Device
 	}
 	return nil
 }
 
-func (x *QuerySensorRowsResponse) GetTemp() []float32 {
+func (x *SensorChunk) GetTemp() []float32 {
 	if x != nil {
 		return x.Temp
 	}
 	return nil
 }
 
-func (x *QuerySensorRowsResponse) GetRh() []float32 {
+func (x *SensorChunk) GetRh() []float32 {
 	if x != nil {
 		return x.Rh
 	}
 	return nil
 }
 
-func (x *QuerySensorRowsResponse) GetEpoch() []int64 {
+func (x *SensorChunk) GetEpoch() []int64 {
 	if x != nil {
 		return x.Epoch
 	}
 	return nil
+}
+
+// TailSensorRowsRequest chooses readings, and where to begin.
+type TailSensorRowsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of facilities.
+	Facilities []string `protobuf:"bytes,1,rep,name=facilities,proto3" json:"facilities,omitempty"`
+	// Names of devices, at most 10000; empty means all.
+	Devices []string `protobuf:"bytes,2,rep,name=devices,proto3" json:"devices,omitempty"`
+	// The last one of an earlier call with the same facilities and devices, after
+	// which to go on; empty begins anew.
+	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Without a resume_token: leave out what is stored when the call begins.
+	LiveOnly      bool `protobuf:"varint,4,opt,name=live_only,json=liveOnly,proto3" json:"live_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailSensorRowsRequest) Reset() {
+	*x = TailSensorRowsRequest{}
+	mi := &file_api_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailSensorRowsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailSensorRowsRequest) ProtoMessage() {}
+
+func (x *TailSensorRowsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailSensorRowsRequest.ProtoReflect.Descriptor instead.
+func (*TailSensorRowsRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *TailSensorRowsRequest) GetFacilities() []string {
+	if x != nil {
+		return x.Facilities
+	}
+	return nil
+}
+
+func (x *TailSensorRowsRequest) GetDevices() []string {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+func (x *TailSensorRowsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *TailSensorRowsRequest) GetLiveOnly() bool {
+	if x != nil {
+		return x.LiveOnly
+	}
+	return false
+}
+
+// TailSensorRowsResponse is the next part of the rows. The first one comes at
+// once and has no rows.
+type TailSensorRowsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Not set when there are no rows, only a new place to go on.
+	Chunk *SensorChunk `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	// Names the place behind these rows; keep it when they are safe.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailSensorRowsResponse) Reset() {
+	*x = TailSensorRowsResponse{}
+	mi := &file_api_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailSensorRowsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailSensorRowsResponse) ProtoMessage() {}
+
+func (x *TailSensorRowsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailSensorRowsResponse.ProtoReflect.Descriptor instead.
+func (*TailSensorRowsResponse) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TailSensorRowsResponse) GetChunk() *SensorChunk {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
+func (x *TailSensorRowsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// AggregateSensorRequest chooses readings and the length of the spans.
+type AggregateSensorRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of facilities.
+	Facilities []string `protobuf:"bytes,1,rep,name=facilities,proto3" json:"facilities,omitempty"`
+	// Names of devices, at most 10000; empty means all.
+	Devices []string `protobuf:"bytes,2,rep,name=devices,proto3" json:"devices,omitempty"`
+	// Only readings taken at or after this: Unix time in seconds, 0 or more; 0
+	// means no bound.
+	FromEpoch int64 `protobuf:"varint,3,opt,name=from_epoch,json=fromEpoch,proto3" json:"from_epoch,omitempty"`
+	// Only readings taken before this: Unix time in seconds, 0 or more; 0 means no
+	// bound.
+	ToEpoch int64 `protobuf:"varint,4,opt,name=to_epoch,json=toEpoch,proto3" json:"to_epoch,omitempty"`
+	// Length of a span in seconds, 0 or more; 0 means one span for all readings of
+	// a device. Spans begin at its multiples since 1970-01-01 UTC.
+	BucketSeconds int64 `protobuf:"varint,5,opt,name=bucket_seconds,json=bucketSeconds,proto3" json:"bucket_seconds,omitempty"`
+	// Buckets per page, 0 to 1000, more counts as 1000; 0 means 100.
+	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// See SluiceService.
+	PageToken     string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AggregateSensorRequest) Reset() {
+	*x = AggregateSensorRequest{}
+	mi := &file_api_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AggregateSensorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AggregateSensorRequest) ProtoMessage() {}
+
+func (x *AggregateSensorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AggregateSensorRequest.ProtoReflect.Descriptor instead.
+func (*AggregateSensorRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AggregateSensorRequest) GetFacilities() []string {
+	if x != nil {
+		return x.Facilities
+	}
+	return nil
+}
+
+func (x *AggregateSensorRequest) GetDevices() []string {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+func (x *AggregateSensorRequest) GetFromEpoch() int64 {
+	if x != nil {
+		return x.FromEpoch
+	}
+	return 0
+}
+
+func (x *AggregateSensorRequest) GetToEpoch() int64 {
+	if x != nil {
+		return x.ToEpoch
+	}
+	return 0
+}
+
+func (x *AggregateSensorRequest) GetBucketSeconds() int64 {
+	if x != nil {
+		return x.BucketSeconds
+	}
+	return 0
+}
+
+func (x *AggregateSensorRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *AggregateSensorRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// SensorBucket sums up the readings of a device that were taken in a span of time
+// and within the bounds of the request.
+type SensorBucket struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the facility.
+	Facility string `protobuf:"bytes,1,opt,name=facility,proto3" json:"facility,omitempty"`
+	// Name of the device.
+	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	// When the span begins: Unix time in seconds; 0 when there is one span.
+	Epoch int64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// How many readings, 1 or more.
+	Count int64 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
+	// Least temperature in degrees Celsius.
+	TempMin float32 `protobuf:"fixed32,5,opt,name=temp_min,json=tempMin,proto3" json:"temp_min,omitempty"`
+	// Mean temperature in degrees Celsius.
+	TempAvg float64 `protobuf:"fixed64,6,opt,name=temp_avg,json=tempAvg,proto3" json:"temp_avg,omitempty"`
+	// Greatest temperature in degrees Celsius.
+	TempMax float32 `protobuf:"fixed32,7,opt,name=temp_max,json=tempMax,proto3" json:"temp_max,omitempty"`
+	// Least relative humidity in percent.
+	RhMin float32 `protobuf:"fixed32,8,opt,name=rh_min,json=rhMin,proto3" json:"rh_min,omitempty"`
+	// Mean relative humidity in percent.
+	RhAvg float64 `protobuf:"fixed64,9,opt,name=rh_avg,json=rhAvg,proto3" json:"rh_avg,omitempty"`
+	// Greatest relative humidity in percent.
+	RhMax         float32 `protobuf:"fixed32,10,opt,name=rh_max,json=rhMax,proto3" json:"rh_max,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SensorBucket) Reset() {
+	*x = SensorBucket{}
+	mi := &file_api_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SensorBucket) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SensorBucket) ProtoMessage() {}
+
+func (x *SensorBucket) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SensorBucket.ProtoReflect.Descriptor instead.
+func (*SensorBucket) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SensorBucket) GetFacility() string {
+	if x != nil {
+		return x.Facility
+	}
+	return ""
+}
+
+func (x *SensorBucket) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *SensorBucket) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *SensorBucket) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *SensorBucket) GetTempMin() float32 {
+	if x != nil {
+		return x.TempMin
+	}
+	return 0
+}
+
+func (x *SensorBucket) GetTempAvg() float64 {
+	if x != nil {
+		return x.TempAvg
+	}
+	return 0
+}
+
+func (x *SensorBucket) GetTempMax() float32 {
+	if x != nil {
+		return x.TempMax
+	}
+	return 0
+}
+
+func (x *SensorBucket) GetRhMin() float32 {
+	if x != nil {
+		return x.RhMin
+	}
+	return 0
+}
+
+func (x *SensorBucket) GetRhAvg() float64 {
+	if x != nil {
+		return x.RhAvg
+	}
+	return 0
+}
+
+func (x *SensorBucket) GetRhMax() float32 {
+	if x != nil {
+		return x.RhMax
+	}
+	return 0
+}
+
+// AggregateSensorResponse is a page of buckets.
+type AggregateSensorResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most page_size.
+	Buckets []*SensorBucket `protobuf:"bytes,1,rep,name=buckets,proto3" json:"buckets,omitempty"`
+	// Where the next page begins; empty when there is none.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AggregateSensorResponse) Reset() {
+	*x = AggregateSensorResponse{}
+	mi := &file_api_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AggregateSensorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AggregateSensorResponse) ProtoMessage() {}
+
+func (x *AggregateSensorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AggregateSensorResponse.ProtoReflect.Descriptor instead.
+func (*AggregateSensorResponse) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AggregateSensorResponse) GetBuckets() []*SensorBucket {
+	if x != nil {
+		return x.Buckets
+	}
+	return nil
+}
+
+func (x *AggregateSensorResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 // Device is what is known of a device. Times are by the clock of the facility's
@@ -371,7 +833,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_api_proto_msgTypes[2]
+	mi := &file_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -383,7 +845,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[2]
+	mi := &file_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -396,7 +858,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{2}
+	return file_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Device) GetFacility() string {
@@ -493,7 +955,7 @@ type ListDevicesRequest struct {
 
 func (x *ListDevicesRequest) Reset() {
 	*x = ListDevicesRequest{}
-	mi := &file_api_proto_msgTypes[3]
+	mi := &file_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +967,7 @@ func (x *ListDevicesRequest) String() string {
 func (*ListDevicesRequest) ProtoMessage() {}
 
 func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[3]
+	mi := &file_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +980,7 @@ func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesRequest.ProtoReflect.Descriptor instead.
 func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{3}
+	return file_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListDevicesRequest) GetFacilities() []string {
@@ -562,7 +1024,7 @@ type ListDevicesResponse struct {
 
 func (x *ListDevicesResponse) Reset() {
 	*x = ListDevicesResponse{}
-	mi := &file_api_proto_msgTypes[4]
+	mi := &file_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +1036,7 @@ func (x *ListDevicesResponse) String() string {
 func (*ListDevicesResponse) ProtoMessage() {}
 
 func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[4]
+	mi := &file_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +1049,7 @@ func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{4}
+	return file_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListDevicesResponse) GetDevices() []*Device {
@@ -635,7 +1097,7 @@ type Outage struct {
 
 func (x *Outage) Reset() {
 	*x = Outage{}
-	mi := &file_api_proto_msgTypes[5]
+	mi := &file_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +1109,7 @@ func (x *Outage) String() string {
 func (*Outage) ProtoMessage() {}
 
 func (x *Outage) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[5]
+	mi := &file_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +1122,7 @@ func (x *Outage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outage.ProtoReflect.Descriptor instead.
 func (*Outage) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{5}
+	return file_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Outage) GetFacility() string {
@@ -756,7 +1218,7 @@ type ListOutagesRequest struct {
 
 func (x *ListOutagesRequest) Reset() {
 	*x = ListOutagesRequest{}
-	mi := &file_api_proto_msgTypes[6]
+	mi := &file_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +1230,7 @@ func (x *ListOutagesRequest) String() string {
 func (*ListOutagesRequest) ProtoMessage() {}
 
 func (x *ListOutagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[6]
+	mi := &file_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +1243,7 @@ func (x *ListOutagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOutagesRequest.ProtoReflect.Descriptor instead.
 func (*ListOutagesRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{6}
+	return file_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListOutagesRequest) GetFacilities() []string {
@@ -846,7 +1308,7 @@ type ListOutagesResponse struct {
 
 func (x *ListOutagesResponse) Reset() {
 	*x = ListOutagesResponse{}
-	mi := &file_api_proto_msgTypes[7]
+	mi := &file_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +1320,7 @@ func (x *ListOutagesResponse) String() string {
 func (*ListOutagesResponse) ProtoMessage() {}
 
 func (x *ListOutagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[7]
+	mi := &file_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +1333,7 @@ func (x *ListOutagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOutagesResponse.ProtoReflect.Descriptor instead.
 func (*ListOutagesResponse) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{7}
+	return file_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListOutagesResponse) GetOutages() []*Outage {
@@ -928,7 +1390,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_api_proto_msgTypes[8]
+	mi := &file_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1402,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[8]
+	mi := &file_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1415,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{8}
+	return file_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Route) GetFacility() string {
@@ -1076,7 +1538,7 @@ type ListRoutesRequest struct {
 
 func (x *ListRoutesRequest) Reset() {
 	*x = ListRoutesRequest{}
-	mi := &file_api_proto_msgTypes[9]
+	mi := &file_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1550,7 @@ func (x *ListRoutesRequest) String() string {
 func (*ListRoutesRequest) ProtoMessage() {}
 
 func (x *ListRoutesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[9]
+	mi := &file_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1563,7 @@ func (x *ListRoutesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoutesRequest.ProtoReflect.Descriptor instead.
 func (*ListRoutesRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{9}
+	return file_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListRoutesRequest) GetFacilities() []string {
@@ -1138,7 +1600,7 @@ type ListRoutesResponse struct {
 
 func (x *ListRoutesResponse) Reset() {
 	*x = ListRoutesResponse{}
-	mi := &file_api_proto_msgTypes[10]
+	mi := &file_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1612,7 @@ func (x *ListRoutesResponse) String() string {
 func (*ListRoutesResponse) ProtoMessage() {}
 
 func (x *ListRoutesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[10]
+	mi := &file_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1625,7 @@ func (x *ListRoutesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoutesResponse.ProtoReflect.Descriptor instead.
 func (*ListRoutesResponse) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{10}
+	return file_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListRoutesResponse) GetRoutes() []*Route {
@@ -1215,7 +1677,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_api_proto_msgTypes[11]
+	mi := &file_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1689,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[11]
+	mi := &file_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1702,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{11}
+	return file_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeadLetter) GetId() int64 {
@@ -1349,7 +1811,7 @@ type ListDeadLettersRequest struct {
 
 func (x *ListDeadLettersRequest) Reset() {
 	*x = ListDeadLettersRequest{}
-	mi := &file_api_proto_msgTypes[12]
+	mi := &file_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1823,7 @@ func (x *ListDeadLettersRequest) String() string {
 func (*ListDeadLettersRequest) ProtoMessage() {}
 
 func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[12]
+	mi := &file_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1836,7 @@ func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{12}
+	return file_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListDeadLettersRequest) GetFacilities() []string {
@@ -1432,7 +1894,7 @@ type ListDeadLettersResponse struct {
 
 func (x *ListDeadLettersResponse) Reset() {
 	*x = ListDeadLettersResponse{}
-	mi := &file_api_proto_msgTypes[13]
+	mi := &file_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1906,7 @@ func (x *ListDeadLettersResponse) String() string {
 func (*ListDeadLettersResponse) ProtoMessage() {}
 
 func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[13]
+	mi := &file_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1919,7 @@ func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{13}
+	return file_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListDeadLettersResponse) GetDeadLetters() []*DeadLetter {
@@ -1488,8 +1950,10 @@ const file_api_proto_rawDesc = "" +
 	"from_epoch\x18\x03 \x01(\x03R\tfromEpoch\x12\x19\n" +
 	"\bto_epoch\x18\x04 \x01(\x03R\atoEpoch\x12,\n" +
 	"\x05order\x18\x05 \x01(\x0e2\x16.sluice.v1.SensorOrderR\x05order\x12\x14\n" +
-	"\x05limit\x18\x06 \x01(\x03R\x05limit\"\xc3\x01\n" +
-	"\x17QuerySensorRowsResponse\x12\x1a\n" +
+	"\x05limit\x18\x06 \x01(\x03R\x05limit\"G\n" +
+	"\x17QuerySensorRowsResponse\x12,\n" +
+	"\x05chunk\x18\x01 \x01(\v2\x16.sluice.v1.SensorChunkR\x05chunk\"\xb7\x01\n" +
+	"\vSensorChunk\x12\x1a\n" +
 	"\bfacility\x18\x01 \x01(\tR\bfacility\x12\x1f\n" +
 	"\vfacility_id\x18\x02 \x01(\x05R\n" +
 	"facilityId\x12\x19\n" +
@@ -1497,7 +1961,44 @@ const file_api_proto_rawDesc = "" +
 	"\x06device\x18\x04 \x03(\tR\x06device\x12\x12\n" +
 	"\x04temp\x18\x05 \x03(\x02R\x04temp\x12\x0e\n" +
 	"\x02rh\x18\x06 \x03(\x02R\x02rh\x12\x14\n" +
-	"\x05epoch\x18\a \x03(\x10R\x05epoch\"\xf3\x03\n" +
+	"\x05epoch\x18\a \x03(\x10R\x05epoch\"\x91\x01\n" +
+	"\x15TailSensorRowsRequest\x12\x1e\n" +
+	"\n" +
+	"facilities\x18\x01 \x03(\tR\n" +
+	"facilities\x12\x18\n" +
+	"\adevices\x18\x02 \x03(\tR\adevices\x12!\n" +
+	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\x12\x1b\n" +
+	"\tlive_only\x18\x04 \x01(\bR\bliveOnly\"i\n" +
+	"\x16TailSensorRowsResponse\x12,\n" +
+	"\x05chunk\x18\x01 \x01(\v2\x16.sluice.v1.SensorChunkR\x05chunk\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xef\x01\n" +
+	"\x16AggregateSensorRequest\x12\x1e\n" +
+	"\n" +
+	"facilities\x18\x01 \x03(\tR\n" +
+	"facilities\x12\x18\n" +
+	"\adevices\x18\x02 \x03(\tR\adevices\x12\x1d\n" +
+	"\n" +
+	"from_epoch\x18\x03 \x01(\x03R\tfromEpoch\x12\x19\n" +
+	"\bto_epoch\x18\x04 \x01(\x03R\atoEpoch\x12%\n" +
+	"\x0ebucket_seconds\x18\x05 \x01(\x03R\rbucketSeconds\x12\x1b\n" +
+	"\tpage_size\x18\x06 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\a \x01(\tR\tpageToken\"\x84\x02\n" +
+	"\fSensorBucket\x12\x1a\n" +
+	"\bfacility\x18\x01 \x01(\tR\bfacility\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\x03R\x05count\x12\x19\n" +
+	"\btemp_min\x18\x05 \x01(\x02R\atempMin\x12\x19\n" +
+	"\btemp_avg\x18\x06 \x01(\x01R\atempAvg\x12\x19\n" +
+	"\btemp_max\x18\a \x01(\x02R\atempMax\x12\x15\n" +
+	"\x06rh_min\x18\b \x01(\x02R\x05rhMin\x12\x15\n" +
+	"\x06rh_avg\x18\t \x01(\x01R\x05rhAvg\x12\x15\n" +
+	"\x06rh_max\x18\n" +
+	" \x01(\x02R\x05rhMax\"t\n" +
+	"\x17AggregateSensorResponse\x121\n" +
+	"\abuckets\x18\x01 \x03(\v2\x17.sluice.v1.SensorBucketR\abuckets\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf3\x03\n" +
 	"\x06Device\x12\x1a\n" +
 	"\bfacility\x18\x01 \x01(\tR\bfacility\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12.\n" +
@@ -1622,9 +2123,11 @@ const file_api_proto_rawDesc = "" +
 	"\x0fOUTAGE_END_DATA\x10\x02\x12\x18\n" +
 	"\x14OUTAGE_END_FORGOTTEN\x10\x03\x12\x13\n" +
 	"\x0fOUTAGE_END_LOST\x10\x04\x12\x16\n" +
-	"\x12OUTAGE_END_UNKNOWN\x10\x052\xac\x03\n" +
+	"\x12OUTAGE_END_UNKNOWN\x10\x052\xdf\x04\n" +
 	"\rSluiceService\x12Z\n" +
-	"\x0fQuerySensorRows\x12!.sluice.v1.QuerySensorRowsRequest\x1a\".sluice.v1.QuerySensorRowsResponse0\x01\x12L\n" +
+	"\x0fQuerySensorRows\x12!.sluice.v1.QuerySensorRowsRequest\x1a\".sluice.v1.QuerySensorRowsResponse0\x01\x12W\n" +
+	"\x0eTailSensorRows\x12 .sluice.v1.TailSensorRowsRequest\x1a!.sluice.v1.TailSensorRowsResponse0\x01\x12X\n" +
+	"\x0fAggregateSensor\x12!.sluice.v1.AggregateSensorRequest\x1a\".sluice.v1.AggregateSensorResponse\x12L\n" +
 	"\vListDevices\x12\x1d.sluice.v1.ListDevicesRequest\x1a\x1e.sluice.v1.ListDevicesResponse\x12L\n" +
 	"\vListOutages\x12\x1d.sluice.v1.ListOutagesRequest\x1a\x1e.sluice.v1.ListOutagesResponse\x12I\n" +
 	"\n" +
@@ -1644,72 +2147,85 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_api_proto_goTypes = []any{
 	(SensorOrder)(0),                // 0: sluice.v1.SensorOrder
 	(OutageEnd)(0),                  // 1: sluice.v1.OutageEnd
 	(*QuerySensorRowsRequest)(nil),  // 2: sluice.v1.QuerySensorRowsRequest
 	(*QuerySensorRowsResponse)(nil), // 3: sluice.v1.QuerySensorRowsResponse
-	(*Device)(nil),                  // 4: sluice.v1.Device
-	(*ListDevicesRequest)(nil),      // 5: sluice.v1.ListDevicesRequest
-	(*ListDevicesResponse)(nil),     // 6: sluice.v1.ListDevicesResponse
-	(*Outage)(nil),                  // 7: sluice.v1.Outage
-	(*ListOutagesRequest)(nil),      // 8: sluice.v1.ListOutagesRequest
-	(*ListOutagesResponse)(nil),     // 9: sluice.v1.ListOutagesResponse
-	(*Route)(nil),                   // 10: sluice.v1.Route
-	(*ListRoutesRequest)(nil),       // 11: sluice.v1.ListRoutesRequest
-	(*ListRoutesResponse)(nil),      // 12: sluice.v1.ListRoutesResponse
-	(*DeadLetter)(nil),              // 13: sluice.v1.DeadLetter
-	(*ListDeadLettersRequest)(nil),  // 14: sluice.v1.ListDeadLettersRequest
-	(*ListDeadLettersResponse)(nil), // 15: sluice.v1.ListDeadLettersResponse
-	nil,                             // 16: sluice.v1.Route.DroppedEntry
-	(PresenceState)(0),              // 17: sluice.v1.PresenceState
-	(*timestamppb.Timestamp)(nil),   // 18: google.protobuf.Timestamp
-	(PresenceCause)(0),              // 19: sluice.v1.PresenceCause
-	(PresenceFlap)(0),               // 20: sluice.v1.PresenceFlap
+	(*SensorChunk)(nil),             // 4: sluice.v1.SensorChunk
+	(*TailSensorRowsRequest)(nil),   // 5: sluice.v1.TailSensorRowsRequest
+	(*TailSensorRowsResponse)(nil),  // 6: sluice.v1.TailSensorRowsResponse
+	(*AggregateSensorRequest)(nil),  // 7: sluice.v1.AggregateSensorRequest
+	(*SensorBucket)(nil),            // 8: sluice.v1.SensorBucket
+	(*AggregateSensorResponse)(nil), // 9: sluice.v1.AggregateSensorResponse
+	(*Device)(nil),                  // 10: sluice.v1.Device
+	(*ListDevicesRequest)(nil),      // 11: sluice.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),     // 12: sluice.v1.ListDevicesResponse
+	(*Outage)(nil),                  // 13: sluice.v1.Outage
+	(*ListOutagesRequest)(nil),      // 14: sluice.v1.ListOutagesRequest
+	(*ListOutagesResponse)(nil),     // 15: sluice.v1.ListOutagesResponse
+	(*Route)(nil),                   // 16: sluice.v1.Route
+	(*ListRoutesRequest)(nil),       // 17: sluice.v1.ListRoutesRequest
+	(*ListRoutesResponse)(nil),      // 18: sluice.v1.ListRoutesResponse
+	(*DeadLetter)(nil),              // 19: sluice.v1.DeadLetter
+	(*ListDeadLettersRequest)(nil),  // 20: sluice.v1.ListDeadLettersRequest
+	(*ListDeadLettersResponse)(nil), // 21: sluice.v1.ListDeadLettersResponse
+	nil,                             // 22: sluice.v1.Route.DroppedEntry
+	(PresenceState)(0),              // 23: sluice.v1.PresenceState
+	(*timestamppb.Timestamp)(nil),   // 24: google.protobuf.Timestamp
+	(PresenceCause)(0),              // 25: sluice.v1.PresenceCause
+	(PresenceFlap)(0),               // 26: sluice.v1.PresenceFlap
 }
 var file_api_proto_depIdxs = []int32{
 	0,  // 0: sluice.v1.QuerySensorRowsRequest.order:type_name -> sluice.v1.SensorOrder
-	17, // 1: sluice.v1.Device.state:type_name -> sluice.v1.PresenceState
-	18, // 2: sluice.v1.Device.connected_at:type_name -> google.protobuf.Timestamp
-	18, // 3: sluice.v1.Device.seen_at:type_name -> google.protobuf.Timestamp
-	18, // 4: sluice.v1.Device.lost_at:type_name -> google.protobuf.Timestamp
-	18, // 5: sluice.v1.Device.down_at:type_name -> google.protobuf.Timestamp
-	19, // 6: sluice.v1.Device.cause:type_name -> sluice.v1.PresenceCause
-	18, // 7: sluice.v1.Device.muted_until:type_name -> google.protobuf.Timestamp
-	17, // 8: sluice.v1.ListDevicesRequest.state:type_name -> sluice.v1.PresenceState
-	4,  // 9: sluice.v1.ListDevicesResponse.devices:type_name -> sluice.v1.Device
-	18, // 10: sluice.v1.Outage.down_at:type_name -> google.protobuf.Timestamp
-	18, // 11: sluice.v1.Outage.up_at:type_name -> google.protobuf.Timestamp
-	18, // 12: sluice.v1.Outage.lost_at:type_name -> google.protobuf.Timestamp
-	19, // 13: sluice.v1.Outage.cause:type_name -> sluice.v1.PresenceCause
-	1,  // 14: sluice.v1.Outage.end:type_name -> sluice.v1.OutageEnd
-	20, // 15: sluice.v1.Outage.flap:type_name -> sluice.v1.PresenceFlap
-	18, // 16: sluice.v1.ListOutagesRequest.from:type_name -> google.protobuf.Timestamp
-	18, // 17: sluice.v1.ListOutagesRequest.to:type_name -> google.protobuf.Timestamp
-	7,  // 18: sluice.v1.ListOutagesResponse.outages:type_name -> sluice.v1.Outage
-	16, // 19: sluice.v1.Route.dropped:type_name -> sluice.v1.Route.DroppedEntry
-	18, // 20: sluice.v1.Route.halted_since:type_name -> google.protobuf.Timestamp
-	18, // 21: sluice.v1.Route.updated_at:type_name -> google.protobuf.Timestamp
-	10, // 22: sluice.v1.ListRoutesResponse.routes:type_name -> sluice.v1.Route
-	18, // 23: sluice.v1.DeadLetter.received:type_name -> google.protobuf.Timestamp
-	18, // 24: sluice.v1.DeadLetter.at:type_name -> google.protobuf.Timestamp
-	13, // 25: sluice.v1.ListDeadLettersResponse.dead_letters:type_name -> sluice.v1.DeadLetter
-	2,  // 26: sluice.v1.SluiceService.QuerySensorRows:input_type -> sluice.v1.QuerySensorRowsRequest
-	5,  // 27: sluice.v1.SluiceService.ListDevices:input_type -> sluice.v1.ListDevicesRequest
-	8,  // 28: sluice.v1.SluiceService.ListOutages:input_type -> sluice.v1.ListOutagesRequest
-	11, // 29: sluice.v1.SluiceService.ListRoutes:input_type -> sluice.v1.ListRoutesRequest
-	14, // 30: sluice.v1.SluiceService.ListDeadLetters:input_type -> sluice.v1.ListDeadLettersRequest
-	3,  // 31: sluice.v1.SluiceService.QuerySensorRows:output_type -> sluice.v1.QuerySensorRowsResponse
-	6,  // 32: sluice.v1.SluiceService.ListDevices:output_type -> sluice.v1.ListDevicesResponse
-	9,  // 33: sluice.v1.SluiceService.ListOutages:output_type -> sluice.v1.ListOutagesResponse
-	12, // 34: sluice.v1.SluiceService.ListRoutes:output_type -> sluice.v1.ListRoutesResponse
-	15, // 35: sluice.v1.SluiceService.ListDeadLetters:output_type -> sluice.v1.ListDeadLettersResponse
-	31, // [31:36] is the sub-list for method output_type
-	26, // [26:31] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	4,  // 1: sluice.v1.QuerySensorRowsResponse.chunk:type_name -> sluice.v1.SensorChunk
+	4,  // 2: sluice.v1.TailSensorRowsResponse.chunk:type_name -> sluice.v1.SensorChunk
+	8,  // 3: sluice.v1.AggregateSensorResponse.buckets:type_name -> sluice.v1.SensorBucket
+	23, // 4: sluice.v1.Device.state:type_name -> sluice.v1.PresenceState
+	24, // 5: sluice.v1.Device.connected_at:type_name -> google.protobuf.Timestamp
+	24, // 6: sluice.v1.Device.seen_at:type_name -> google.protobuf.Timestamp
+	24, // 7: sluice.v1.Device.lost_at:type_name -> google.protobuf.Timestamp
+	24, // 8: sluice.v1.Device.down_at:type_name -> google.protobuf.Timestamp
+	25, // 9: sluice.v1.Device.cause:type_name -> sluice.v1.PresenceCause
+	24, // 10: sluice.v1.Device.muted_until:type_name -> google.protobuf.Timestamp
+	23, // 11: sluice.v1.ListDevicesRequest.state:type_name -> sluice.v1.PresenceState
+	10, // 12: sluice.v1.ListDevicesResponse.devices:type_name -> sluice.v1.Device
+	24, // 13: sluice.v1.Outage.down_at:type_name -> google.protobuf.Timestamp
+	24, // 14: sluice.v1.Outage.up_at:type_name -> google.protobuf.Timestamp
+	24, // 15: sluice.v1.Outage.lost_at:type_name -> google.protobuf.Timestamp
+	25, // 16: sluice.v1.Outage.cause:type_name -> sluice.v1.PresenceCause
+	1,  // 17: sluice.v1.Outage.end:type_name -> sluice.v1.OutageEnd
+	26, // 18: sluice.v1.Outage.flap:type_name -> sluice.v1.PresenceFlap
+	24, // 19: sluice.v1.ListOutagesRequest.from:type_name -> google.protobuf.Timestamp
+	24, // 20: sluice.v1.ListOutagesRequest.to:type_name -> google.protobuf.Timestamp
+	13, // 21: sluice.v1.ListOutagesResponse.outages:type_name -> sluice.v1.Outage
+	22, // 22: sluice.v1.Route.dropped:type_name -> sluice.v1.Route.DroppedEntry
+	24, // 23: sluice.v1.Route.halted_since:type_name -> google.protobuf.Timestamp
+	24, // 24: sluice.v1.Route.updated_at:type_name -> google.protobuf.Timestamp
+	16, // 25: sluice.v1.ListRoutesResponse.routes:type_name -> sluice.v1.Route
+	24, // 26: sluice.v1.DeadLetter.received:type_name -> google.protobuf.Timestamp
+	24, // 27: sluice.v1.DeadLetter.at:type_name -> google.protobuf.Timestamp
+	19, // 28: sluice.v1.ListDeadLettersResponse.dead_letters:type_name -> sluice.v1.DeadLetter
+	2,  // 29: sluice.v1.SluiceService.QuerySensorRows:input_type -> sluice.v1.QuerySensorRowsRequest
+	5,  // 30: sluice.v1.SluiceService.TailSensorRows:input_type -> sluice.v1.TailSensorRowsRequest
+	7,  // 31: sluice.v1.SluiceService.AggregateSensor:input_type -> sluice.v1.AggregateSensorRequest
+	11, // 32: sluice.v1.SluiceService.ListDevices:input_type -> sluice.v1.ListDevicesRequest
+	14, // 33: sluice.v1.SluiceService.ListOutages:input_type -> sluice.v1.ListOutagesRequest
+	17, // 34: sluice.v1.SluiceService.ListRoutes:input_type -> sluice.v1.ListRoutesRequest
+	20, // 35: sluice.v1.SluiceService.ListDeadLetters:input_type -> sluice.v1.ListDeadLettersRequest
+	3,  // 36: sluice.v1.SluiceService.QuerySensorRows:output_type -> sluice.v1.QuerySensorRowsResponse
+	6,  // 37: sluice.v1.SluiceService.TailSensorRows:output_type -> sluice.v1.TailSensorRowsResponse
+	9,  // 38: sluice.v1.SluiceService.AggregateSensor:output_type -> sluice.v1.AggregateSensorResponse
+	12, // 39: sluice.v1.SluiceService.ListDevices:output_type -> sluice.v1.ListDevicesResponse
+	15, // 40: sluice.v1.SluiceService.ListOutages:output_type -> sluice.v1.ListOutagesResponse
+	18, // 41: sluice.v1.SluiceService.ListRoutes:output_type -> sluice.v1.ListRoutesResponse
+	21, // 42: sluice.v1.SluiceService.ListDeadLetters:output_type -> sluice.v1.ListDeadLettersResponse
+	36, // [36:43] is the sub-list for method output_type
+	29, // [29:36] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -1724,7 +2240,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   15,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,8 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	SluiceService_QuerySensorRows_FullMethodName = "/sluice.v1.SluiceService/QuerySensorRows"
+	SluiceService_TailSensorRows_FullMethodName  = "/sluice.v1.SluiceService/TailSensorRows"
+	SluiceService_AggregateSensor_FullMethodName = "/sluice.v1.SluiceService/AggregateSensor"
 	SluiceService_ListDevices_FullMethodName     = "/sluice.v1.SluiceService/ListDevices"
 	SluiceService_ListOutages_FullMethodName     = "/sluice.v1.SluiceService/ListOutages"
 	SluiceService_ListRoutes_FullMethodName      = "/sluice.v1.SluiceService/ListRoutes"
@@ -46,6 +48,15 @@ type SluiceServiceClient interface {
 	// when the call began; entry_id then tells where to go on. A stream that ends
 	// with OK is complete, and its trailer `sluice-rows` has the number of rows.
 	QuerySensorRows(ctx context.Context, in *QuerySensorRowsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[QuerySensorRowsResponse], error)
+	// TailSensorRows streams readings by entry_id: those that are stored, then each
+	// as it is stored, until the caller ends it. It never ends with OK. A caller that
+	// sends the last resume_token that it got goes on behind it, without a gap and
+	// without a row twice. Facilities that are registered later are not in it.
+	TailSensorRows(ctx context.Context, in *TailSensorRowsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TailSensorRowsResponse], error)
+	// AggregateSensor lists count, least, mean and greatest of readings over equal
+	// spans of time, by facility, device and time. Spans without a reading are left
+	// out.
+	AggregateSensor(ctx context.Context, in *AggregateSensorRequest, opts ...grpc.CallOption) (*AggregateSensorResponse, error)
 	// ListDevices lists the known devices, by facility and device.
 	ListDevices(ctx context.Context, in *ListDevicesRequest, opts ...grpc.CallOption) (*ListDevicesResponse, error)
 	// ListOutages lists outages, by facility and the latest first.
@@ -82,6 +93,35 @@ func (c *sluiceServiceClient) QuerySensorRows(ctx context.Context, in *QuerySens
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SluiceService_QuerySensorRowsClient = grpc.ServerStreamingClient[QuerySensorRowsResponse]
+
+func (c *sluiceServiceClient) TailSensorRows(ctx context.Context, in *TailSensorRowsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TailSensorRowsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &SluiceService_ServiceDesc.Streams[1], SluiceService_TailSensorRows_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[TailSensorRowsRequest, TailSensorRowsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SluiceService_TailSensorRowsClient = grpc.ServerStreamingClient[TailSensorRowsResponse]
+
+func (c *sluiceServiceClient) AggregateSensor(ctx context.Context, in *AggregateSensorRequest, opts ...grpc.CallOption) (*AggregateSensorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AggregateSensorResponse)
+	err := c.cc.Invoke(ctx, SluiceService_AggregateSensor_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *sluiceServiceClient) ListDevices(ctx context.Context, in *ListDevicesRequest, opts ...grpc.CallOption) (*ListDevicesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -141,6 +181,15 @@ type SluiceServiceServer interface {
 	// when the call began; entry_id then tells where to go on. A stream that ends
 	// with OK is complete, and its trailer `sluice-rows` has the number of rows.
 	QuerySensorRows(*QuerySensorRowsRequest, grpc.ServerStreamingServer[QuerySensorRowsResponse]) error
+	// TailSensorRows streams readings by entry_id: those that are stored, then each
+	// as it is stored, until the caller ends it. It never ends with OK. A caller that
+	// sends the last resume_token that it got goes on behind it, without a gap and
+	// without a row twice. Facilities that are registered later are not in it.
+	TailSensorRows(*TailSensorRowsRequest, grpc.ServerStreamingServer[TailSensorRowsResponse]) error
+	// AggregateSensor lists count, least, mean and greatest of readings over equal
+	// spans of time, by facility, device and time. Spans without a reading are left
+	// out.
+	AggregateSensor(context.Context, *AggregateSensorRequest) (*AggregateSensorResponse, error)
 	// ListDevices lists the known devices, by facility and device.
 	ListDevices(context.Context, *ListDevicesRequest) (*ListDevicesResponse, error)
 	// ListOutages lists outages, by facility and the latest first.
@@ -161,6 +210,12 @@ type UnimplementedSluiceServiceServer struct{}
 
 func (UnimplementedSluiceServiceServer) QuerySensorRows(*QuerySensorRowsRequest, grpc.ServerStreamingServer[QuerySensorRowsResponse]) error {
 	return status.Error(codes.Unimplemented, "method QuerySensorRows not implemented")
+}
+func (UnimplementedSluiceServiceServer) TailSensorRows(*TailSensorRowsRequest, grpc.ServerStreamingServer[TailSensorRowsResponse]) error {
+	return status.Error(codes.Unimplemented, "method TailSensorRows not implemented")
+}
+func (UnimplementedSluiceServiceServer) AggregateSensor(context.Context, *AggregateSensorRequest) (*AggregateSensorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AggregateSensor not implemented")
 }
 func (UnimplementedSluiceServiceServer) ListDevices(context.Context, *ListDevicesRequest) (*ListDevicesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDevices not implemented")
@@ -205,6 +260,35 @@ func _SluiceService_QuerySensorRows_Handler(srv interface{}, stream grpc.ServerS
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SluiceService_QuerySensorRowsServer = grpc.ServerStreamingServer[QuerySensorRowsResponse]
+
+func _SluiceService_TailSensorRows_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(TailSensorRowsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(SluiceServiceServer).TailSensorRows(m, &grpc.GenericServerStream[TailSensorRowsRequest, TailSensorRowsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SluiceService_TailSensorRowsServer = grpc.ServerStreamingServer[TailSensorRowsResponse]
+
+func _SluiceService_AggregateSensor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AggregateSensorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SluiceServiceServer).AggregateSensor(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SluiceService_AggregateSensor_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SluiceServiceServer).AggregateSensor(ctx, req.(*AggregateSensorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _SluiceService_ListDevices_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListDevicesRequest)
@@ -286,6 +370,10 @@ var SluiceService_ServiceDesc = grpc.ServiceDesc{
 	HandlerType: (*SluiceServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
 		{
+			MethodName: "AggregateSensor",
+			Handler:    _SluiceService_AggregateSensor_Handler,
+		},
+		{
 			MethodName: "ListDevices",
 			Handler:    _SluiceService_ListDevices_Handler,
 		},
@@ -306,6 +394,11 @@ var SluiceService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "QuerySensorRows",
 			Handler:       _SluiceService_QuerySensorRows_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "TailSensorRows",
+			Handler:       _SluiceService_TailSensorRows_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -80,7 +80,7 @@ func (q *Queries) Sensor(query SensorQuery) *SensorReader {
 // Page returns the next rows, at most limit (1 or more) and a few thousand, in
 // chunks of at most 1000 rows of one facility, without its name. No chunk means
 // that there are no more rows.
-func (r *SensorReader) Page(ctx context.Context, limit int64) ([]*sluicev1.QuerySensorRowsResponse, error) {
+func (r *SensorReader) Page(ctx context.Context, limit int64) ([]*sluicev1.SensorChunk, error) {
 	if r.spans == nil {
 		if err := r.open(ctx); err != nil {
 			return nil, fmt.Errorf("read the last entries: %w", err)
@@ -165,7 +165,7 @@ func (s *span) end() int64 {
 }
 
 // move puts s behind the last row of chunk; nil is none.
-func (r *SensorReader) move(s *span, chunk *sluicev1.QuerySensorRowsResponse) {
+func (r *SensorReader) move(s *span, chunk *sluicev1.SensorChunk) {
 	if chunk == nil {
 		return
 	}
@@ -235,13 +235,13 @@ func (r *SensorReader) statement(s *span, end int64, limit int) (sql string, arg
 // collector puts rows into chunks.
 type collector struct {
 	left   int // rows still wanted
-	chunks []*sluicev1.QuerySensorRowsResponse
+	chunks []*sluicev1.SensorChunk
 	names  names
 }
 
 // collect takes every row of rows, closes it, and returns the chunk that holds the
 // last one, nil for none.
-func (c *collector) collect(rows pgx.Rows, facility int32) (chunk *sluicev1.QuerySensorRowsResponse, err error) {
+func (c *collector) collect(rows pgx.Rows, facility int32) (chunk *sluicev1.SensorChunk, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		if chunk == nil || len(chunk.EntryId) == sensorChunk {
@@ -262,12 +262,12 @@ func (c *collector) collect(rows pgx.Rows, facility int32) (chunk *sluicev1.Quer
 
 // chunk returns the last chunk if it has room for rows of this facility, else a
 // new one.
-func (c *collector) chunk(facility int32) *sluicev1.QuerySensorRowsResponse {
+func (c *collector) chunk(facility int32) *sluicev1.SensorChunk {
 	if n := len(c.chunks); n > 0 && c.chunks[n-1].FacilityId == facility && len(c.chunks[n-1].EntryId) < sensorChunk {
 		return c.chunks[n-1]
 	}
 	n := min(c.left, sensorChunk)
-	chunk := &sluicev1.QuerySensorRowsResponse{
+	chunk := &sluicev1.SensorChunk{
 		FacilityId: facility,
 		EntryId:    make([]int64, 0, n), Device: make([]string, 0, n), Epoch: make([]int64, 0, n),
 		Temp: make([]float32, 0, n), Rh: make([]float32, 0, n),
