@@ -68,7 +68,8 @@ func TestQuerySensorRows(t *testing.T) {
 				t.Errorf("got %d rows, want %d", n, tt.rows)
 			}
 			wantTrailer(t, stream, fmt.Sprint(tt.rows))
-			for _, chunk := range chunks {
+			for _, resp := range chunks {
+				chunk := resp.Chunk
 				if chunk.Facility != fmt.Sprintf("plant-%d", chunk.FacilityId) || len(chunk.EntryId) > 1000 {
 					t.Errorf("got a chunk of %q, %d, of %d rows", chunk.Facility, chunk.FacilityId, len(chunk.EntryId))
 				}
