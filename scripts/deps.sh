@@ -3,6 +3,7 @@
 # where it may (root on a Debian kind of system); else says what to install.
 # Nothing that it installs is started, and nothing that runs is touched.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 # find_any NAME... : is any of them in PATH, or where Debian puts servers?
 find_any() {
@@ -22,6 +23,13 @@ find_any mosquitto_pub || missing+=(mosquitto-clients)
 find_any redis-server valkey-server || missing+=(redis-server)
 find_any initdb || missing+=(postgresql)
 find_any protoc || missing+=(protobuf-compiler)
+find_any curl || missing+=(curl)
+# An interpreter that the user has named is the user's to complete.
+if [ -n "${SLUICE_PYTHON:-}" ]; then
+	scripts/python.sh >/dev/null
+elif ! scripts/python.sh >/dev/null 2>&1; then
+	missing+=(python3 python3-grpcio python3-protobuf)
+fi
 # The race detector links with C.
 find_any "${CC:-gcc}" clang || missing+=(gcc libc6-dev)
 
@@ -32,8 +40,9 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 	cat >&2 <<-EOF
 		Missing on this machine. Install:
 		  Debian, Ubuntu:  sudo apt-get install -y ${missing[*]}
-		  macOS:           brew install mosquitto redis postgresql@15 protobuf
-		  elsewhere:       Mosquitto 2 with its clients, Redis 7, PostgreSQL 15, protoc, a C compiler
+		  macOS:           brew install mosquitto redis postgresql@15 protobuf; pip install grpcio protobuf
+		  elsewhere:       Mosquitto 2 with its clients, Redis 7, PostgreSQL 15, protoc, a C compiler,
+		                   Python 3.9 or later with grpcio and protobuf
 	EOF
 	exit 1
 fi
