@@ -7,12 +7,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 )
 
 // Clients are the facilities that each client may read, by its name. A client
@@ -29,25 +27,42 @@ type reader struct {
 
 func (r reader) may(facility string) bool { return r.all || slices.Contains(r.facilities, facility) }
 
-// reader returns who calls, by the certificate of the connection, or refuses.
-// Without TLS, which is for loopback only, everybody may read everything.
+// reader returns who makes the call of ctx, or refuses: on the gRPC port by the
+// certificate of the connection, over HTTP by that or else by a password. Without
+// TLS, which is for loopback only, everybody may read everything.
 func (s *Server) reader(ctx context.Context) (reader, error) {
 	if s.c.TLS == nil {
 		return reader{all: true}, nil
 	}
+	chain, authorization := identity(ctx)
+	r, err := s.client(chain)
+	if err != nil && authorization != "" {
+		return s.user(authorization)
+	}
+	return r, err
+}
+
+// identity returns what a call tells of its caller. Without TLS it tells nothing.
+func identity(ctx context.Context) (chain []*x509.Certificate, authorization string) {
 	p, _ := peer.FromContext(ctx)
 	if p == nil {
-		return reader{}, errNoCertificate
+		return nil, ""
 	}
-	info, ok := p.AuthInfo.(credentials.TLSInfo)
-	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.PeerCertificates) == 0 {
-		return reader{}, errNoCertificate
+	switch info := p.AuthInfo.(type) {
+	case certified:
+		return info.State.PeerCertificates, ""
+	case credentials.TLSInfo: // over HTTP
+		return info.State.PeerCertificates, strings.Join(metadata.ValueFromIncomingContext(ctx, "authorization"), " ")
 	}
-	// The handshake checked it; a connection may live on for long.
-	if time.Now().After(info.State.PeerCertificates[0].NotAfter) {
-		return reader{}, errExpired
+	return nil, ""
+}
+
+// client returns whom a certificate names.
+func (s *Server) client(chain []*x509.Certificate) (reader, error) {
+	if err := s.c.TLS.authorities.check(chain); err != nil {
+		return reader{}, err
 	}
-	name, err := clientName(info.State.PeerCertificates[0])
+	name, err := clientName(chain[0])
 	if err != nil {
 		return reader{}, err
 	}
@@ -57,11 +72,6 @@ func (s *Server) reader(ctx context.Context) (reader, error) {
 	}
 	return reader{name: name, facilities: facilities}, nil
 }
-
-var (
-	errNoCertificate = status.Error(codes.Unauthenticated, "a client certificate is needed")
-	errExpired       = status.Error(codes.Unauthenticated, "the client certificate has expired")
-)
 
 // clientName returns <name> of the one URI sluice://client/<name> that a client's
 // certificate has. One that also names a device or a service is refused: those

@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -20,6 +22,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"sluice/api"
@@ -61,11 +66,15 @@ func (a *authority) pool() *x509.CertPool {
 // issue signs a certificate for 127.0.0.1 with these URIs, valid until then, and
 // returns it and its key as PEM.
 func (a *authority) issue(until time.Time, uris ...string) (cert, key []byte) {
+	return a.issueFor([]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, until, uris...)
+}
+
+func (a *authority) issueFor(usage []x509.ExtKeyUsage, until time.Time, uris ...string) (cert, key []byte) {
 	private := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	template := &x509.Certificate{
 		SerialNumber: must(rand.Int(rand.Reader, big.NewInt(1<<62))), NotBefore: until.Add(-2 * time.Hour), NotAfter: until,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		ExtKeyUsage: usage,
 	}
 	for _, u := range uris {
 		template.URIs = append(template.URIs, must(url.Parse(u)))
@@ -79,8 +88,10 @@ func (a *authority) issue(until time.Time, uris ...string) (cert, key []byte) {
 type secured struct {
 	*server
 
-	ca        *authority
-	cert, key string // files of the server
+	web *webServer
+	ca  *authority
+	// files of the server
+	cert, key, authorities string
 }
 
 func newSecured(t testing.TB) *secured {
@@ -89,42 +100,59 @@ func newSecured(t testing.TB) *secured {
 	dir := t.TempDir()
 	s.cert, s.key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	s.rewrite(t, time.Now().Add(time.Hour))
-	authorities := filepath.Join(dir, "ca.pem")
-	write(t, authorities, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.ca.cert.Raw}))
-	settings, err := api.ServerTLS(s.cert, s.key, authorities, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	s.authorities = filepath.Join(dir, "ca.pem")
+	s.trust(t, s.ca)
+	settings, err := api.ServerTLS(s.cert, s.key, s.authorities, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := newDatabase(t, testenv.Database(t), 10, "plant-1", "plant-2")
-	s.server = start(t, pool, api.Config{TLS: settings, Clients: api.Clients{
+	c := api.Config{TLS: settings, Clients: api.Clients{
 		"analyst": {"plant-1"}, "boss": {"plant-1", "plant-2", "plant-9"}, "nobody": nil,
-	}})
+	}, Users: api.Users{"anna": api.NewUser("correct horse", []string{"plant-1"})}}
+	s.server, s.web = start(t, pool, c), startHTTP(t, pool, c)
 	return s
+}
+
+// trust has the server accept clients of these authorities.
+func (s *secured) trust(t testing.TB, all ...*authority) {
+	t.Helper()
+	var text []byte
+	for _, a := range all {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})...)
+	}
+	writeFile(t, s.authorities, text)
 }
 
 func (s *secured) rewrite(t testing.TB, until time.Time) {
 	t.Helper()
 	cert, key := s.ca.issue(until)
-	write(t, s.cert, cert)
-	write(t, s.key, key)
+	writeFile(t, s.cert, cert)
+	writeFile(t, s.key, key)
 }
 
-func write(t testing.TB, path string, data []byte) {
+func writeFile(t testing.TB, path string, data []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// as returns a connection with a certificate of ca; without URIs with none.
-func (s *secured) as(t testing.TB, ca *authority, until time.Time, uris ...string) *grpc.ClientConn {
-	t.Helper()
+// config returns settings of a client with a certificate of ca; without URIs with
+// none.
+func (s *secured) config(ca *authority, until time.Time, uris ...string) *tls.Config {
 	c := &tls.Config{RootCAs: s.ca.pool(), MinVersion: tls.VersionTLS12}
 	if len(uris) > 0 {
 		cert, key := ca.issue(until, uris...)
 		c.Certificates = []tls.Certificate{must(tls.X509KeyPair(cert, key))}
 	}
-	return dial(t, s.addr, credentials.NewTLS(c))
+	return c
+}
+
+// as returns a connection with such a certificate.
+func (s *secured) as(t testing.TB, ca *authority, until time.Time, uris ...string) *grpc.ClientConn {
+	t.Helper()
+	return dial(t, s.addr, credentials.NewTLS(s.config(ca, until, uris...)))
 }
 
 func TestAccess(t *testing.T) {
@@ -150,10 +178,11 @@ func TestAccess(t *testing.T) {
 		"more behind the name":   {s.ca, soon, []string{"sluice://client/analyst/x"}, codes.PermissionDenied, 0},
 		"parameters":             {s.ca, soon, []string{"sluice://client/analyst?x"}, codes.PermissionDenied, 0},
 		"no URI of ours":         {s.ca, soon, []string{"https://client/analyst"}, codes.PermissionDenied, 0},
-		"no certificate":         {s.ca, soon, nil, codes.Unavailable, 0}, // refused in the handshake
-		"of another authority":   {other, soon, []string{"sluice://client/analyst"}, codes.Unavailable, 0},
-		"expired":                {s.ca, past, []string{"sluice://client/analyst"}, codes.Unavailable, 0},
-		"expired, another's too": {other, past, []string{"sluice://client/boss"}, codes.Unavailable, 0},
+		"no certificate":         {s.ca, soon, nil, codes.Unauthenticated, 0},
+		"of another authority":   {other, soon, []string{"sluice://client/analyst"}, codes.Unauthenticated, 0},
+		"expired":                {s.ca, past, []string{"sluice://client/analyst"}, codes.Unauthenticated, 0},
+		"expired, another's too": {other, past, []string{"sluice://client/boss"}, codes.Unauthenticated, 0},
+		"not yet valid":          {s.ca, time.Now().Add(3 * time.Hour), []string{"sluice://client/boss"}, codes.Unauthenticated, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -240,6 +269,95 @@ func TestServerTLS_OlderVersionsRefused(t *testing.T) {
 	}
 }
 
+// Who is not known is told why, by every method, and reads nothing.
+func TestAccess_TellsWhy(t *testing.T) {
+	t.Parallel()
+	s := newSecured(t)
+	const uri = "sluice://client/boss"
+	soon, past, later := time.Now().Add(time.Hour), time.Now().Add(-time.Minute), time.Now().Add(3*time.Hour)
+	for name, tt := range map[string]struct {
+		conn *grpc.ClientConn
+		want string
+	}{
+		"none":      {s.as(t, s.ca, soon), "no client certificate; use one that an authority in client_ca has signed"},
+		"other":     {s.as(t, newAuthority(t), soon, uri), "the client certificate is not signed by an authority in client_ca"},
+		"expired":   {s.as(t, s.ca, past, uri), "the client certificate has expired, at " + past.UTC().Format(time.RFC3339)},
+		"not valid": {s.as(t, s.ca, later, uri), "the client certificate is not valid before " + later.Add(-2*time.Hour).UTC().Format(time.RFC3339)},
+	} {
+		_, err := sluicev1.NewSluiceServiceClient(tt.conn).ListDevices(t.Context(), &sluicev1.ListDevicesRequest{})
+		if got := status.Convert(err); got.Code() != codes.Unauthenticated || got.Message() != tt.want {
+			t.Errorf("%s: got %v, want %s", name, err, tt.want)
+		}
+		stream, err := grpc_reflection_v1.NewServerReflectionClient(tt.conn).ServerReflectionInfo(t.Context())
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		wantCode(t, name+", reflection", err, codes.Unauthenticated)
+	}
+}
+
+// A certificate that names a client but is not for clients is refused, and a
+// password counts over HTTP alone.
+func TestAccess_NoOtherCredentialOnTheGRPCPort(t *testing.T) {
+	t.Parallel()
+	s := newSecured(t)
+	c := sluicev1.NewSluiceServiceClient(s.as(t, s.ca, time.Now().Add(time.Hour)))
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("anna:correct horse"))
+	_, err := c.ListDevices(metadata.AppendToOutgoingContext(t.Context(), "authorization", basic), &sluicev1.ListDevicesRequest{})
+	wantCode(t, "password", err, codes.Unauthenticated)
+
+	certificate, key := s.ca.issueFor([]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, time.Now().Add(time.Hour), "sluice://client/boss")
+	config := s.config(s.ca, time.Now())
+	config.Certificates = []tls.Certificate{must(tls.X509KeyPair(certificate, key))}
+	c = sluicev1.NewSluiceServiceClient(dial(t, s.addr, credentials.NewTLS(config)))
+	_, err = c.ListDevices(t.Context(), &sluicev1.ListDevicesRequest{})
+	wantCode(t, "certificate of a server", err, codes.Unauthenticated)
+}
+
+// A certificate that expires while its connection is open counts no more.
+func TestAccess_ExpiresOnAnOpenConnection(t *testing.T) {
+	t.Parallel()
+	s := newSecured(t)
+	c := sluicev1.NewSluiceServiceClient(s.as(t, s.ca, time.Now().Add(3*time.Second), "sluice://client/boss"))
+	_, err := c.ListDevices(t.Context(), &sluicev1.ListDevicesRequest{})
+	wantCode(t, "at first", err, codes.OK)
+	testenv.Eventually(t, within, func() error {
+		_, err := c.ListDevices(t.Context(), &sluicev1.ListDevicesRequest{})
+		if status.Code(err) != codes.Unauthenticated {
+			return fmt.Errorf("got %w, want a refusal", err)
+		}
+		return nil
+	})
+}
+
+// Another client_ca counts from the next call on, also on a connection that is
+// open; a broken one does not count, and what is open goes on.
+func TestServerTLS_ReloadOfTheAuthorities(t *testing.T) {
+	t.Parallel()
+	s := newSecured(t)
+	soon, other := time.Now().Add(time.Hour), newAuthority(t)
+	old := sluicev1.NewSluiceServiceClient(s.as(t, s.ca, soon, "sluice://client/boss"))
+	fresh := sluicev1.NewSluiceServiceClient(s.as(t, other, soon, "sluice://client/boss"))
+	wants := func(what string, oldCode, freshCode codes.Code) {
+		t.Helper()
+		_, err := old.ListDevices(t.Context(), &sluicev1.ListDevicesRequest{})
+		wantCode(t, what+", the old one", err, oldCode)
+		_, err = fresh.ListDevices(t.Context(), &sluicev1.ListDevicesRequest{})
+		wantCode(t, what+", the new one", err, freshCode)
+	}
+	wants("at first", codes.OK, codes.Unauthenticated)
+	stream := query(t, old, &sluicev1.QuerySensorRowsRequest{})
+	s.trust(t, s.ca, other)
+	wants("both", codes.OK, codes.OK)
+	writeFile(t, s.authorities, []byte("-----BEGIN CERTIFICATE-----\nhalf"))
+	wants("broken", codes.OK, codes.OK)
+	s.trust(t, other)
+	wants("the other", codes.Unauthenticated, codes.OK)
+	if chunks, err := drain(stream); err != nil || count(chunks) != 20 {
+		t.Errorf("the open stream: got %d rows, %v", count(chunks), err)
+	}
+}
+
 // A new certificate counts from the next connection on; a broken one does not
 // count, and what is open goes on.
 func TestServerTLS_Reload(t *testing.T) {
@@ -261,7 +379,7 @@ func TestServerTLS_Reload(t *testing.T) {
 	serves("the open connection", open, codes.OK)
 	s.rewrite(t, soon)
 	serves("the third one", fresh(), codes.OK)
-	write(t, s.key, []byte("half"))
+	writeFile(t, s.key, []byte("half"))
 	serves("a broken key", fresh(), codes.OK)
 	if _, err := api.ServerTLS(s.cert, s.key, s.cert, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a broken key is accepted at the start")

@@ -2,35 +2,37 @@ package api
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 )
 
-// ServerTLS returns settings of a TLS 1.2+ server that demands a certificate of
-// one of the authorities in clientCA. All three are files in PEM form. Certificate
-// and key are read again when one of the files has changed, without an effect on
-// connections that are open; a pair that cannot be used is logged, and the one
-// before stays.
-func ServerTLS(cert, key, clientCA string, log *slog.Logger) (*tls.Config, error) {
-	pem, err := os.ReadFile(clientCA)
-	if err != nil {
-		return nil, fmt.Errorf("client_ca: %w", err)
-	}
-	authorities := x509.NewCertPool()
-	if !authorities.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("client_ca: no certificate in PEM form in %s", clientCA)
-	}
-	pair := &pair{cert: cert, key: key, log: log}
-	if _, err := pair.get(nil); err != nil {
+// TLS is what a server needs to be known and to know its clients. Safe for
+// concurrent use.
+type TLS struct {
+	config      *tls.Config
+	authorities *authorities
+}
+
+// ServerTLS returns settings of a TLS 1.2+ server. It asks for a certificate and
+// takes any; each call is judged by it, so that one who is refused is told why.
+// clientCA has the authorities that may have signed a client's. All three are
+// files in PEM form, and are read again when they have changed: the pair counts
+// from the next connection on, clientCA from the next call on; calls that are
+// open go on. What cannot be used is logged, and what was before stays.
+func ServerTLS(cert, key, clientCA string, log *slog.Logger) (*TLS, error) {
+	a := &authorities{path: clientCA, log: log}
+	if _, err := a.trusted(); err != nil {
 		return nil, err
 	}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12, GetCertificate: pair.get,
-		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authorities,
-	}, nil
+	p := &pair{cert: cert, key: key, log: log}
+	if _, err := p.get(nil); err != nil {
+		return nil, err
+	}
+	return &TLS{authorities: a, config: &tls.Config{
+		MinVersion: tls.VersionTLS12, GetCertificate: p.get, ClientAuth: tls.RequestClientCert,
+	}}, nil
 }
 
 // pair is a certificate with its key, as the files had them last. Safe for

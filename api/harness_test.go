@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -24,7 +25,12 @@ import (
 	"sluice/store/postgres"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if text, ok := os.LookupEnv(envServer); ok {
+		os.Exit(serveAs(text))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const epoch0 = 1_700_000_000 // of the first reading
 

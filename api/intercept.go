@@ -2,13 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"sluice/gen/service"
 	"sluice/gen/sluicev1"
 )
 
@@ -47,7 +48,7 @@ func (s *Server) end(ctx context.Context, call Call, err error) error {
 	switch {
 	case !known:
 		s.c.Logger.Error("call failed", "method", call.Method, "err", err)
-	case call.Code == codes.Unavailable:
+	case call.Code == codes.Unavailable && !errors.Is(err, errEnding):
 		s.c.Logger.Warn("call failed", "method", call.Method, "err", err)
 	}
 	s.c.Observe(call)
@@ -71,7 +72,7 @@ func (c *countedStream) SendMsg(m any) error {
 		c.rows += int64(len(m.Chunk.GetEntryId()))
 	case *sluicev1.TailSensorRowsResponse:
 		c.rows += int64(len(m.Chunk.GetEntryId()))
-	case *service.SensorRows:
+	case *encodedRow:
 		c.rows++
 	}
 	return nil
@@ -91,10 +92,17 @@ func (s *Server) admitUnary(ctx context.Context, req any, _ *grpc.UnaryServerInf
 	return next(ctx, req)
 }
 
-func (s *Server) admitStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (s *Server) admitStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	r, err := s.reader(stream.Context())
 	if err != nil {
 		return err
+	}
+	if !strings.HasPrefix(info.FullMethod, "/grpc.") { // health and reflection read no rows
+		leave, err := s.limit.enter(r.name)
+		if err != nil {
+			return err
+		}
+		defer leave()
 	}
 	return next(srv, &admittedStream{ServerStream: stream, reader: r})
 }

@@ -18,7 +18,7 @@ const (
 type pageKey struct {
 	Facility int32  `json:"f,omitempty"`
 	Name     string `json:"n,omitempty"`
-	// At is a time, Unix microseconds, or an id.
+	// At is a time, Unix microseconds or seconds, or an id.
 	At int64 `json:"t,omitempty"`
 }
 

@@ -27,23 +27,11 @@ const (
 
 // QuerySensorRows implements sluicev1.SluiceServiceServer.
 func (s *Server) QuerySensorRows(req *sluicev1.QuerySensorRowsRequest, stream grpc.ServerStreamingServer[sluicev1.QuerySensorRowsResponse]) error {
-	if err := checkSensor(req); err != nil {
-		return err
-	}
-	c, err := s.facilities(stream.Context(), req.Facilities)
+	q, err := s.readings(stream.Context(), req)
 	if err != nil {
 		return err
 	}
-	q := SensorQuery{
-		Facilities: c.ids, Devices: req.Devices, From: req.FromEpoch, To: req.ToEpoch,
-		ByDevice: req.Order == sluicev1.SensorOrder_SENSOR_ORDER_DEVICE_TIME,
-	}
-	limit := req.Limit
-	if limit == 0 {
-		limit = math.MaxInt64
-	}
-	return s.stream(stream, q, limit, func(chunk *sluicev1.SensorChunk) error {
-		chunk.Facility = c.names[chunk.FacilityId]
+	return s.stream(stream, q, func(chunk *sluicev1.SensorChunk) error {
 		return stream.Send(&sluicev1.QuerySensorRowsResponse{Chunk: chunk})
 	})
 }
@@ -55,42 +43,68 @@ func (s *Server) GetSensorRows(_ *emptypb.Empty, stream grpc.ServerStreamingServ
 	if err != nil {
 		return err
 	}
-	return s.stream(stream, SensorQuery{Facilities: c.ids}, math.MaxInt64, func(chunk *sluicev1.SensorChunk) error {
-		for i, entry := range chunk.EntryId {
-			err := stream.Send(&service.SensorRows{
-				EntryId: entry, FacilityId: chunk.FacilityId, Device: chunk.Device[i],
-				Temp: chunk.Temp[i], Rh: chunk.Rh[i], Epoch: chunk.Epoch[i],
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	q := readings{SensorQuery: SensorQuery{Facilities: c.ids}, names: c.names, limit: math.MaxInt64}
+	return s.stream(stream, q, func(chunk *sluicev1.SensorChunk) error { return sendRows(stream, chunk) })
 }
 
-// stream sends at most limit rows. While send waits for a slow client, nothing is
-// held but a page of rows. It returns nil only after the last row.
-func (s *Server) stream(stream grpc.ServerStream, q SensorQuery, limit int64, send func(*sluicev1.SensorChunk) error) error {
-	rows := s.c.Store.Sensor(q)
-	sent := int64(0)
-	for sent < limit {
-		chunks, err := s.page(stream.Context(), rows, limit-sent)
+// readings is a request for readings that was checked.
+type readings struct {
+	SensorQuery
+
+	names map[int32]string // of the facilities
+	limit int64            // 1 or more
+}
+
+// readings checks a request.
+func (s *Server) readings(ctx context.Context, req *sluicev1.QuerySensorRowsRequest) (readings, error) {
+	if err := checkSensor(req); err != nil {
+		return readings{}, err
+	}
+	c, err := s.facilities(ctx, req.Facilities)
+	if err != nil {
+		return readings{}, err
+	}
+	q := readings{names: c.names, limit: req.Limit, SensorQuery: SensorQuery{
+		Facilities: c.ids, Devices: req.Devices, From: req.FromEpoch, To: req.ToEpoch,
+		ByDevice: req.Order == sluicev1.SensorOrder_SENSOR_ORDER_DEVICE_TIME,
+	}}
+	if q.limit == 0 {
+		q.limit = math.MaxInt64
+	}
+	return q, nil
+}
+
+// stream answers a call with rows. Its trailer is there only after the last row.
+func (s *Server) stream(stream grpc.ServerStream, q readings, send func(*sluicev1.SensorChunk) error) error {
+	sent, err := s.send(stream.Context(), q, send)
+	if err == nil {
+		stream.SetTrailer(metadata.Pairs(TrailerRows, strconv.FormatInt(sent, 10)))
+	}
+	return err
+}
+
+// send sends the rows of q, and returns how many. While send waits for a slow
+// client, nothing is held but a page of rows. It returns nil only after the last
+// row.
+func (s *Server) send(ctx context.Context, q readings, send func(*sluicev1.SensorChunk) error) (sent int64, err error) {
+	rows := s.c.Store.Sensor(q.SensorQuery)
+	for sent < q.limit {
+		chunks, err := s.page(ctx, rows, q.limit-sent)
 		if err != nil {
-			return err
+			return sent, err
 		}
 		if len(chunks) == 0 {
 			break
 		}
 		for _, chunk := range chunks {
+			chunk.Facility = q.names[chunk.FacilityId]
 			if err := send(chunk); err != nil {
-				return err
+				return sent, err
 			}
 			sent += int64(len(chunk.EntryId))
 		}
 	}
-	stream.SetTrailer(metadata.Pairs(TrailerRows, strconv.FormatInt(sent, 10)))
-	return nil
+	return sent, nil
 }
 
 func (s *Server) page(ctx context.Context, rows SensorReader, limit int64) ([]*sluicev1.SensorChunk, error) {
@@ -101,20 +115,38 @@ func (s *Server) page(ctx context.Context, rows SensorReader, limit int64) ([]*s
 
 func checkSensor(req *sluicev1.QuerySensorRowsRequest) error {
 	switch {
-	case len(req.Devices) > maxDevices:
-		return argument("devices", "%d names; use at most %d", len(req.Devices), maxDevices)
-	case req.FromEpoch < 0:
-		return argument("from_epoch", "%d is not allowed; use 0 or more", req.FromEpoch)
-	case req.ToEpoch < 0:
-		return argument("to_epoch", "%d is not allowed; use 0 or more", req.ToEpoch)
-	case req.ToEpoch > 0 && req.ToEpoch <= req.FromEpoch:
-		return argument("to_epoch", "%d is not after from_epoch %d", req.ToEpoch, req.FromEpoch)
 	case req.Limit < 0:
 		return argument("limit", "%d is not allowed; use 0 or more", req.Limit)
 	case sluicev1.SensorOrder_name[int32(req.Order)] == "":
 		return argument("order", "%d is unknown", req.Order)
 	}
-	return checkNames("devices", req.Devices)
+	return checkReadings(req)
+}
+
+// readingsRequest is what requests that narrow the choice of readings have.
+type readingsRequest interface {
+	GetDevices() []string
+	GetFromEpoch() int64
+	GetToEpoch() int64
+}
+
+func checkReadings(req readingsRequest) error {
+	switch from, to := req.GetFromEpoch(), req.GetToEpoch(); {
+	case from < 0:
+		return argument("from_epoch", "%d is not allowed; use 0 or more", from)
+	case to < 0:
+		return argument("to_epoch", "%d is not allowed; use 0 or more", to)
+	case to > 0 && to <= from:
+		return argument("to_epoch", "%d is not after from_epoch %d", to, from)
+	}
+	return checkDevices(req.GetDevices())
+}
+
+func checkDevices(names []string) error {
+	if len(names) > maxDevices {
+		return argument("devices", "%d names; use at most %d", len(names), maxDevices)
+	}
+	return checkNames("devices", names)
 }
 
 func checkNames(field string, names []string) error {

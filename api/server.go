@@ -2,14 +2,12 @@ package api
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -23,11 +21,13 @@ import (
 type Config struct {
 	// Store is where rows are read.
 	Store Store
-	// TLS has the certificate of the server and demands one of the client; see
-	// ServerTLS. Nil: plain text, and everybody may read everything.
-	TLS *tls.Config
+	// TLS has the server known and its clients; see ServerTLS. Nil: plain text, and
+	// everybody may read everything.
+	TLS *TLS
 	// Clients says what each client may read, under TLS.
 	Clients Clients
+	// Users says what each user may read, over HTTP under TLS.
+	Users Users
 	// Unavailable tells errors of the store that say that the database is away.
 	// Default: none.
 	Unavailable func(error) bool
@@ -39,6 +39,18 @@ type Config struct {
 	// ShutdownTimeout is how long calls may go on after the end of Serve's ctx.
 	// Default 8 s.
 	ShutdownTimeout time.Duration
+	// Poll is how often the counters of stored readings are looked at while there are
+	// tails, so how late a reading may come. Default 200 ms.
+	Poll time.Duration
+	// Mark is how often, at most, a tail without rows that match tells how far it has
+	// come. Default 10 s.
+	Mark time.Duration
+	// EventPoll is how often changes of devices, outages and routes are looked for
+	// while there are streams of events, so how late one may come. Default 1 s.
+	EventPoll time.Duration
+	// MaxStreams is how many streams a reader may have open, over all its
+	// connections; without TLS all readers are one. Default 100.
+	MaxStreams int
 	// Logger gets errors that clients only see as Internal or Unavailable. Default:
 	// discarded.
 	Logger *slog.Logger
@@ -57,12 +69,24 @@ func (c *Config) setDefaults() {
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = 8 * time.Second
 	}
+	if c.Poll == 0 {
+		c.Poll = 200 * time.Millisecond
+	}
+	if c.Mark == 0 {
+		c.Mark = 10 * time.Second
+	}
+	if c.EventPoll == 0 {
+		c.EventPoll = time.Second
+	}
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 100
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 }
 
-// Server is the gRPC server.
+// Server answers over gRPC and over HTTP.
 type Server struct {
 	sluicev1.UnimplementedSluiceServiceServer
 	service.UnimplementedQueryServer
@@ -71,12 +95,18 @@ type Server struct {
 	grpc    *grpc.Server
 	health  *health.Server
 	streams atomic.Int64
+	limit   *streamLimit
+	poller  *poller
+	changes *changes
+	// ending ends with endTails, and all tails and streams of events with it.
+	ending   context.Context
+	endTails context.CancelFunc
 }
 
 const (
-	// maxStreams is how many calls one connection may have open; gRPC's default is
-	// no limit.
-	maxStreams = 100
+	// maxCalls is how many calls one connection may have open beside MaxStreams; more
+	// wait. gRPC's default is no limit.
+	maxCalls = 100
 	// maxRequest is the size of a request, bytes: 10000 names of devices fit.
 	maxRequest = 1 << 20
 	// handshakeTimeout bounds a connection that does not speak.
@@ -89,38 +119,48 @@ const (
 // New returns a server that does not listen yet.
 func New(c Config) *Server {
 	c.setDefaults()
-	s := &Server{c: c, health: health.NewServer()}
+	s := &Server{c: c, health: health.NewServer(), limit: newStreamLimit(c.MaxStreams)}
+	s.poller = newPoller(c.Poll, s.lastEntries)
+	s.changes = newChanges(s)
+	s.ending, s.endTails = context.WithCancel(context.Background())
 	options := []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(s.observeUnary, s.admitUnary),
-		grpc.ChainStreamInterceptor(s.observeStream, s.admitStream),
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.MaxConcurrentStreams(uint32(min(c.MaxStreams, 1<<30) + maxCalls)),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.WaitForHandlers(true), // Serve returns when no handler reads the store any more
 	}
 	if c.TLS != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(c.TLS)))
+		options = append(options, grpc.Creds(c.TLS.transport()))
 	}
-	s.grpc = grpc.NewServer(options...)
-	sluicev1.RegisterSluiceServiceServer(s.grpc, s)
-	service.RegisterQueryServer(s.grpc, s)
-	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
-	reflection.Register(s.grpc)
+	s.grpc = s.services(options...)
 	for name := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
 	return s
 }
 
+// services returns all services behind the interceptors.
+func (s *Server) services(options ...grpc.ServerOption) *grpc.Server {
+	g := grpc.NewServer(append(options,
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.ChainUnaryInterceptor(s.observeUnary, s.admitUnary),
+		grpc.ChainStreamInterceptor(s.observeStream, s.admitStream),
+		grpc.MaxRecvMsgSize(maxRequest))...)
+	sluicev1.RegisterSluiceServiceServer(g, s)
+	service.RegisterQueryServer(g, s)
+	grpc_health_v1.RegisterHealthServer(g, s.health)
+	reflection.Register(g)
+	return g
+}
+
 // Streams is how many streams are open now.
 func (s *Server) Streams() int64 { return s.streams.Load() }
 
 // Serve answers on l, which it closes, until ctx ends. Then no call begins any
-// more, and those that go on have ShutdownTimeout before they are cut off; a
-// stream that is cut off ends with an error. It returns when all have ended. Call
-// it once.
+// more, tails end, and the calls that go on have ShutdownTimeout before they are
+// cut off; a stream that is cut off ends with an error. It returns when all have
+// ended. Call it once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	done := make(chan error, 1)
 	go func() { done <- s.grpc.Serve(l) }()
@@ -130,6 +170,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.health.Shutdown()
+	s.endTails()
 	cut := time.AfterFunc(s.c.ShutdownTimeout, s.grpc.Stop)
 	defer cut.Stop()
 	s.grpc.GracefulStop()

@@ -11,10 +11,18 @@ import (
 // client may take any time. Every method ends when ctx does. Safe for concurrent
 // use.
 type Store interface {
+	ChangeStore
+
 	// Facilities returns the names of all facilities by their numbers.
 	Facilities(ctx context.Context) (map[int32]string, error)
 	// Sensor returns a reader of readings; it reads nothing yet.
 	Sensor(q SensorQuery) SensorReader
+	// LastEntries returns the highest entry id of each facility that has a router, by
+	// its number. A Sensor that is asked later sees every row up to it.
+	LastEntries(ctx context.Context) (map[int32]int64, error)
+	// Buckets returns buckets of readings by facility number, device and time, and
+	// whether there may be more.
+	Buckets(ctx context.Context, q AggregateQuery) (buckets []*sluicev1.SensorBucket, more bool, err error)
 	// Devices returns devices by facility number and name.
 	Devices(ctx context.Context, q DeviceQuery) ([]*sluicev1.Device, error)
 	// Outages returns outages by facility number, the latest first, and device.
@@ -29,7 +37,8 @@ type Store interface {
 // SensorReader gives readings page by page; one goroutine uses it.
 type SensorReader interface {
 	// Page returns the next rows, at most limit (1 or more), in chunks of rows of one
-	// facility, without its name. No chunk means that there are no more rows.
+	// facility, without its name. No chunk means that there are no more rows. The
+	// chunks are the caller's until the next call.
 	Page(ctx context.Context, limit int64) ([]*sluicev1.SensorChunk, error)
 }
 
@@ -44,6 +53,32 @@ type SensorQuery struct {
 	From, To int64
 	// ByDevice orders by device and epoch instead of by entry id.
 	ByDevice bool
+	// After and Last bound the entries of each facility, in order of entry: After <
+	// entry_id <= Last, 0 for a facility that is not in them. Last nil: the last that
+	// is stored when reading begins. Neither may change before reading ends.
+	After, Last map[int32]int64
+}
+
+// AggregateQuery chooses readings, the length of their buckets, and where a page
+// of buckets begins.
+type AggregateQuery struct {
+	// Facilities are numbers of facilities, read in ascending order. Empty: none.
+	Facilities []int32
+	// Devices are names; empty means all.
+	Devices []string
+	// From and To bound the time of the reading, Unix seconds: From <= epoch < To.
+	// 0 means no bound.
+	From, To int64
+	// Seconds is the length of a bucket, which begins at a multiple of it; 0 means one
+	// bucket for all readings of a device.
+	Seconds int64
+	// AfterFacility, AfterDevice and AfterEpoch are of the last bucket of the page
+	// before; zero begins.
+	AfterFacility int32
+	AfterDevice   string
+	AfterEpoch    int64
+	// Limit is the most to return, 1 or more.
+	Limit int
 }
 
 // DeviceQuery chooses devices and where a page of them begins.

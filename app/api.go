@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,38 +36,29 @@ func NewAPI(c *config.Config, log *slog.Logger) *API { return &API{config: c, lo
 func (s *API) Run(ctx context.Context) error {
 	closing := teardown{log: s.log}
 	defer closing.run()
-	pool, err := postgres.NewPool(ctx, s.config.Store.Postgres.DSN().Reveal())
+	registry := newRegistry()
+	pool, err := s.openPool(ctx, registry)
 	if err != nil {
 		return err
 	}
 	closing.add("database", func() error { pool.Close(); return nil })
-	registry := newRegistry()
 	server, err := s.server(pool, registry)
 	if err != nil {
 		return err
 	}
-	pages, err := listenHTTP(ctx, s.config.Metrics.API, "api")
+	l, err := s.listen(ctx)
 	if err != nil {
 		return err
-	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.config.API.GRPC)
-	if err != nil {
-		if pages != nil {
-			pages.Close()
-		}
-		return fmt.Errorf("api.grpc: %w", err)
 	}
 	side, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	g, ctx := errgroup.WithContext(ctx)
-	if pages != nil {
-		g.Go(func() error { return serveHTTP(side, pages, healthMux(registry, apiChecks(pool))) })
+	if l.pages != nil {
+		g.Go(func() error { return serveHTTP(side, l.pages, healthMux(registry, apiChecks(pool))) })
 	}
 	g.Go(func() error {
 		defer end()
-		s.log.Info("started", "grpc", l.Addr().String(), "tls", s.config.API.TLS.Given())
-		defer s.log.Info("stopped")
-		return server.Serve(ctx, l)
+		return s.serve(ctx, server, l)
 	})
 	return g.Wait()
 }
@@ -76,16 +66,19 @@ func (s *API) Run(ctx context.Context) error {
 func (s *API) server(pool *pgxpool.Pool, registry *prometheus.Registry) (*api.Server, error) {
 	c := api.Config{
 		Store: APIStore(pool), Unavailable: postgres.Unavailable, Observe: observeAPI(registry),
-		ShutdownTimeout: s.config.ShutdownTimeout, Logger: s.log,
+		ShutdownTimeout: s.config.ShutdownTimeout, MaxStreams: s.config.API.MaxStreams, Logger: s.log,
 	}
 	if t := s.config.API.TLS; t.Given() {
 		var err error
 		if c.TLS, err = api.ServerTLS(t.Cert, t.Key, t.ClientCA, s.log); err != nil {
 			return nil, fmt.Errorf("api.tls: %w", err)
 		}
-		c.Clients = api.Clients{}
+		c.Clients, c.Users = api.Clients{}, api.Users{}
 		for _, client := range s.config.API.Clients {
 			c.Clients[client.Name] = client.Facilities
+		}
+		for _, user := range s.config.API.HTTPUsers {
+			c.Users[user.Name] = api.NewUser(user.Password.Reveal(), user.Facilities)
 		}
 	}
 	server := api.New(c)
@@ -132,6 +125,11 @@ type apiStore struct{ *postgres.Queries }
 // Sensor implements api.Store.
 func (s apiStore) Sensor(q api.SensorQuery) api.SensorReader {
 	return s.Queries.Sensor(postgres.SensorQuery(q))
+}
+
+// Buckets implements api.Store.
+func (s apiStore) Buckets(ctx context.Context, q api.AggregateQuery) ([]*sluicev1.SensorBucket, bool, error) {
+	return s.Queries.Buckets(ctx, postgres.AggregateQuery(q))
 }
 
 // Devices implements api.Store.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -65,9 +66,9 @@ func TestAPI_ServesRowsMetricsAndHealth(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), "INSERT INTO data.sensor SELECT i, 1, 'd', 1, 1, 1700000000 + i FROM generate_series(1, 16) i"); err != nil {
 		t.Fatal(err)
 	}
-	grpcAddress, pages := freePort(t), freePort(t)
+	grpcAddress, web, pages := freePort(t), freePort(t), freePort(t)
 	path := filepath.Join(t.TempDir(), "sluice.yaml")
-	text := fmt.Sprintf("store: {postgres: {url: %q}}\napi: {grpc: %q}\nmetrics: {api: %q}\n", url, grpcAddress, pages)
+	text := fmt.Sprintf("store: {postgres: {url: %q}}\napi: {grpc: %q, http: %q, slow_query: 1ns}\nmetrics: {api: %q}\n", url, grpcAddress, web, pages)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -105,15 +106,22 @@ func TestAPI_ServesRowsMetricsAndHealth(t *testing.T) {
 	if _, err := stream.Recv(); err != io.EOF {
 		t.Errorf("got %v, want the end", err)
 	}
+	if status, body := page(t, "http://"+web+"/v1/sensor?limit=2"); status != http.StatusOK || strings.Count(body, "\n") != 2 {
+		t.Errorf("over HTTP: got %d, %s", status, body)
+	}
 	_, metrics := page(t, "http://"+pages+"/metrics")
 	const method = `method="/sluice.v1.SluiceService/QuerySensorRows"`
 	for _, want := range []string{
 		`sluice_api_calls_total{code="OK",` + method + `} 1`, `sluice_api_rows_total{` + method + `} 16`,
 		`sluice_api_call_seconds_count{` + method + `} 1`, `sluice_api_streams 0`,
+		`sluice_api_calls_total{code="OK",method="GET /v1/sensor"} 1`, `sluice_api_rows_total{method="GET /v1/sensor"} 2`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("no %s in the metrics", want)
 		}
+	}
+	if !regexp.MustCompile(`(?m)^sluice_api_slow_queries_total [1-9]`).MatchString(metrics) {
+		t.Error("no statement took longer than 1 ns")
 	}
 	db.Kill()
 	ready(http.StatusServiceUnavailable)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,27 +16,59 @@ func (c *cli) dbCommand() *cobra.Command {
 }
 
 func (c *cli) dbMigrate() *cobra.Command {
-	return &cobra.Command{
+	var roles bool
+	cmd := &cobra.Command{
 		Use: "migrate", Short: "Bring the database to the schema of this version", Args: noArgs,
 		Long: "Creates or updates the schemas data and sluice. It may run at any time and by several at once;\n" +
-			"services that need a newer schema refuse to start until it has.",
+			"services that need a newer schema refuse to start until it has.\n\n" +
+			"With --roles it then makes the group role sluice_reader, which may read what the api reads and\n" +
+			"nothing else, and grants it what new tables need. Give it to a login:\n\n" +
+			"  CREATE ROLE api LOGIN PASSWORD '...' IN ROLE sluice_reader;",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := c.load("store")
 			if err != nil {
 				return err
 			}
-			from, to, err := postgres.Migrate(cmd.Context(), conf.Store.Postgres.DSN().Reveal())
+			m, err := migrate(cmd.Context(), conf.Store.Postgres.DSN().Reveal(), roles)
 			if err != nil {
 				return err
 			}
-			return c.print(cmd, map[string]int64{"from": from, "to": to}, func(t *table) {
-				if from == to {
-					t.row(fmt.Sprintf("the schema is current, version %d", to))
-					return
-				}
-				t.row(fmt.Sprintf("migrated from version %d to %d", from, to))
-			})
+			return c.print(cmd, m, m.fill)
 		},
+	}
+	cmd.Flags().BoolVar(&roles, "roles", false, "make the group roles of the database, too")
+	return cmd
+}
+
+// migration is what `db migrate` has done.
+type migration struct {
+	From  int64    `json:"from"`
+	To    int64    `json:"to"`
+	Roles []string `json:"roles,omitempty"`
+}
+
+func migrate(ctx context.Context, url string, roles bool) (m migration, err error) {
+	m.From, m.To, err = postgres.Migrate(ctx, url)
+	if err != nil || !roles {
+		return m, err
+	}
+	pool, err := postgres.NewPool(ctx, url)
+	if err != nil {
+		return m, err
+	}
+	defer pool.Close()
+	m.Roles = postgres.RoleNames()
+	return m, postgres.GrantRoles(ctx, pool)
+}
+
+func (m migration) fill(t *table) {
+	if m.From == m.To {
+		t.row(fmt.Sprintf("the schema is current, version %d", m.To))
+	} else {
+		t.row(fmt.Sprintf("migrated from version %d to %d", m.From, m.To))
+	}
+	for _, role := range m.Roles {
+		t.row("the role " + role + " has its privileges")
 	}
 }
 

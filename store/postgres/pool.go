@@ -15,6 +15,9 @@ const (
 	pingTimeout = 5 * time.Second
 )
 
+// PoolOption changes the settings of a pool before it is made.
+type PoolOption func(*pgxpool.Config)
+
 // NewPool returns a pool of connections to the database at url
 // (postgres://user:password@host:port/database?pool_max_conns=8, or key=value
 // words). It opens none yet: a server that is down is an error of the first
@@ -24,8 +27,8 @@ const (
 // one that is gone: 5 s to connect; TCP keepalive on both sides, 25 s; and the
 // server ends a session that idles for 60 s within a transaction, because it may
 // hold the lock on a facility's entry counter. synchronous_commit is left as the
-// server has it.
-func NewPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+// server has it. The options come after the defaults.
+func NewPool(ctx context.Context, url string, options ...PoolOption) (*pgxpool.Pool, error) {
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err) // pgx removes the password
@@ -49,6 +52,9 @@ func NewPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 		if _, set := c.ConnConfig.RuntimeParams[name]; !set {
 			c.ConnConfig.RuntimeParams[name] = value
 		}
+	}
+	for _, option := range options {
+		option(c)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {

@@ -25,11 +25,14 @@ type DeviceQuery struct {
 	Limit int
 }
 
-const selectDevices = `
+const (
+	fromDevices = `
 SELECT f.name, d.device, d.state, d.generation, d.connected_at, d.seen_at, d.lost_at, d.down_at, d.cause, d.flapping, d.muted_until
-FROM data.device d JOIN data.facility f USING (facility_id)
+FROM data.device d JOIN data.facility f USING (facility_id)`
+	selectDevices = fromDevices + `
 WHERE d.facility_id = ANY($1) AND (d.facility_id, d.device) > ($2, $3) AND ($4 = '' OR d.state = $4)
 ORDER BY d.facility_id, d.device LIMIT $5`
+)
 
 // Devices returns devices by facility number and name.
 func (q *Queries) Devices(ctx context.Context, query DeviceQuery) ([]*sluicev1.Device, error) {
@@ -72,10 +75,11 @@ type OutageQuery struct {
 	Limit int
 }
 
+const outageColumns = "f.name, o.device, o.down_at, o.up_at, o.lost_at, o.cause, o.recovery, o.muted, o.flap, o.report_ids"
+
 // Of one facility. The second look at down_at is for the index, which an OR would
 // leave unused.
-const selectOutages = `
-SELECT f.name, o.device, o.down_at, o.up_at, o.lost_at, o.cause, o.recovery, o.muted, o.flap, o.report_ids
+const selectOutages = "SELECT " + outageColumns + `
 FROM data.outage o JOIN data.facility f USING (facility_id)
 WHERE o.facility_id = $1 AND o.down_at <= $2 AND (o.down_at < $2 OR o.device > $3)
   AND ($4 = '' OR o.device = $4) AND (NOT $5 OR o.up_at IS NULL)

@@ -22,12 +22,15 @@ type RouteQuery struct {
 	Limit int
 }
 
-const selectRoutes = `
+const (
+	fromRoutes = `
 SELECT f.name, r.route, r.received, r.stored, r.duplicate, r.dead, r.dropped, r.queued, r.batches, r.bytes,
        r.oldest_age, r.rate, r.halted, r.halted_since, r.updated_at
-FROM sluice.route_status r JOIN data.facility f USING (facility_id)
+FROM sluice.route_status r JOIN data.facility f USING (facility_id)`
+	selectRoutes = fromRoutes + `
 WHERE r.facility_id = ANY($1) AND (r.facility_id, r.route) > ($2, $3)
 ORDER BY r.facility_id, r.route LIMIT $4`
+)
 
 // Routes returns the state of routes by facility number and name of the queue.
 func (q *Queries) Routes(ctx context.Context, query RouteQuery) ([]*sluicev1.Route, error) {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sluice/gen/sluicev1"
 	"sluice/internal/testenv"
 )
 
@@ -202,5 +204,31 @@ func TestQueries_Sensor_DatabaseAway(t *testing.T) {
 	}
 	if _, err := pool.Exec(t.Context(), "SELECT nothing"); err == nil || Unavailable(err) {
 		t.Errorf("got %v, want it not to count as away", err)
+	}
+}
+
+// A reader that goes on makes no garbage of its pages.
+func TestSensorReader_Page_UsesChunksAgain(t *testing.T) {
+	t.Parallel()
+	pool := newDatabase(t)
+	fill(t, pool, 9_500, "plant-1", "plant-2")
+	r := NewQueries(pool).Sensor(SensorQuery{Facilities: []int32{1, 2}})
+	seen := map[*sluicev1.SensorChunk]bool{}
+	rows := 0
+	for {
+		chunks, err := r.Page(t.Context(), math.MaxInt64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(chunks) == 0 {
+			break
+		}
+		for _, c := range chunks {
+			seen[c] = true
+			rows += len(c.EntryId)
+		}
+	}
+	if rows != 19_000 || len(seen) > 5 {
+		t.Errorf("got %d rows in %d different chunks, want 19000 in 5 or fewer", rows, len(seen))
 	}
 }
