@@ -17,6 +17,7 @@ import (
 
 	"sluice/api"
 	"sluice/gen/sluicev1"
+	"sluice/internal/process"
 	"sluice/internal/testenv"
 )
 
@@ -47,7 +48,7 @@ func store(t testing.TB, pool *pgxpool.Pool, facility int32, device string, n in
 // tail opens a tail and takes its first message, which has only a token.
 func tail(t testing.TB, c sluicev1.SluiceServiceClient, req *sluicev1.TailSensorRowsRequest) (stream tailStream, token string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+	ctx, cancel := context.WithTimeout(t.Context(), process.Patience)
 	t.Cleanup(cancel)
 	stream, err := c.TailSensorRows(ctx, req)
 	if err != nil {
@@ -318,28 +319,28 @@ func TestTailSensorRows_ServerEnds(t *testing.T) {
 func TestTailSensorRows_DisturbNobody(t *testing.T) {
 	t.Parallel()
 	url := testenv.Database(t)
-	newTailed(t, url, 50_000, "plant-1")
+	newTailed(t, url, 20_000, "plant-1")
 	pool := newDatabase(t, url+"&pool_max_conns=1", 0)
 	s := start(t, pool, api.Config{})
 	stalled := sluicev1.NewSluiceServiceClient(s.dial(t))
 	var streams []tailStream
-	for range 20 {
+	for range 10 {
 		stream, _ := tail(t, stalled, &sluicev1.TailSensorRowsRequest{})
 		streams = append(streams, stream)
 	}
 	c := sluicev1.NewSluiceServiceClient(s.dial(t))
-	for range 20 {
+	for range 10 {
 		stream, _ := tail(t, c, &sluicev1.TailSensorRowsRequest{LiveOnly: true})
 		streams = append(streams, stream)
 	}
 	store(t, pool, 1, "d", 1)
-	for _, stream := range streams[20:] {
+	for _, stream := range streams[10:] {
 		got, _ := take(t, stream, 1)
-		wantEntries(t, "live", got, span(1, 50_001, 50_001))
+		wantEntries(t, "live", got, span(1, 20_001, 20_001))
 	}
-	for _, stream := range streams[:20] {
-		got, _ := take(t, stream, 50_001)
-		wantEntries(t, "stalled", got, span(1, 1, 50_001))
+	for _, stream := range streams[:10] {
+		got, _ := take(t, stream, 20_001)
+		wantEntries(t, "stalled", got, span(1, 1, 20_001))
 	}
 }
 
