@@ -158,6 +158,11 @@ type Move struct {
 	// For a connect it is what a device is held to that was never seen on a route;
 	// below 0: no route has a silent_after.
 	Silent int64
+	// Client and Connection are set for the will of a front door's client: it ends the
+	// connection, and is made only if that is the client's newest and its will
+	// unfinished (see ClientStore).
+	Client     string
+	Connection int64
 }
 
 // Scene is what the state machine must know beside device and move.
@@ -297,6 +302,31 @@ func (d *Device) Pardon(now, until, since int64) Change {
 		return Changed
 	}
 	return NoChange
+}
+
+// Orphan makes a device suspect whose connection ended with the replica that had
+// it, unless it is down: it has until a presence time at least to be heard of. A
+// device that is suspect already keeps what was lost then.
+func (d *Device) Orphan(now, until int64, s Scene) Change {
+	if d.State != DeviceSuspect {
+		change := d.will(Move{At: now, Delay: until - now}, s)
+		if change == Changed {
+			d.Due = CauseGrace
+		}
+		return change
+	}
+	return d.Await(now, until)
+}
+
+// Await gives a device that is suspect until a presence time at least: it is about to
+// be heard of, or had nobody to come back to.
+func (d *Device) Await(now, until int64) Change {
+	if d.State != DeviceSuspect || d.Deadline >= until {
+		return NoChange
+	}
+	d.Deadline, d.Due = until, CauseGrace
+	d.touch(now)
+	return Changed
 }
 
 // hearken begins the silence of a device anew, if it is held to one.

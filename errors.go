@@ -15,7 +15,8 @@ var (
 	ErrFenced = errors.New("ingest lease lost")
 	// ErrHeld: another holder has the ingest lease.
 	ErrHeld = errors.New("ingest lease held by another")
-	// ErrLost: the claim on a batch has ended, by completion or by another worker.
+	// ErrLost: the claim on a batch has ended, by completion or by another worker; or a
+	// client has a newer connection.
 	ErrLost = errors.New("claim lost")
 )
 

@@ -20,7 +20,9 @@ type grouper struct {
 	group    Group
 	seen     map[uint16]uint64 // redelivery record: hash by packet id
 	packets  packetWindow
+	clients  groupClients
 	unrouted bool // an unrouted topic was logged since begin
+	again    bool // the group is built once more: what was told is not told again
 }
 
 // maxTargets bounds the cache of topics: a fleet of that many devices with the
@@ -50,7 +52,10 @@ const (
 )
 
 func newGrouper(mux *Mux, keeper Attendant, o Observer, log *slog.Logger) *grouper {
-	gr := &grouper{mux: mux, observer: o, log: log, targets: map[string]target{}, index: map[*Route]int{}}
+	gr := &grouper{
+		mux: mux, observer: o, log: log, targets: map[string]target{}, index: map[*Route]int{},
+		clients: groupClients{index: map[connectionOf]int{}},
+	}
 	if keeper != nil {
 		gr.presence = newWatcher(mux, keeper)
 	}
@@ -88,9 +93,15 @@ func (gr *grouper) begin(l Lease, window int) {
 
 // build returns the next group: valid until the next call, pointing into ds.
 func (gr *grouper) build(ds []Delivery) *Group {
+	gr.group.Number++
+	return gr.fill(ds)
+}
+
+// fill makes the group of ds.
+func (gr *grouper) fill(ds []Delivery) *Group {
 	g := &gr.group
-	g.Number++
 	g.Age = age(ds)
+	gr.clients.reset()
 	g.Dead, g.Drops, g.Delivered, g.Parts = g.Dead[:0], g.Drops[:0], g.Delivered[:0], g.Parts[:0]
 	for i := range gr.parts {
 		gr.parts[i].Frame.Reset()
@@ -106,6 +117,7 @@ func (gr *grouper) build(ds []Delivery) *Group {
 			g.Parts = append(g.Parts, p)
 		}
 	}
+	g.Clients = gr.clients.list
 	return g
 }
 
@@ -121,8 +133,10 @@ func age(ds []Delivery) time.Duration {
 func (gr *grouper) add(i int, d *Delivery) {
 	t := gr.target(d.Topic)
 	switch {
-	case t.kind == nowhere:
-		gr.observer.Event(EventUnrouted)
+	case d.Stale:
+		return
+	case t.kind == nowhere, t.kind == toMark && d.Client != "":
+		gr.unwanted(d)
 		return
 	case t.kind == toMark:
 		gr.presence.mark(&gr.group, d)
@@ -130,36 +144,68 @@ func (gr *grouper) add(i int, d *Delivery) {
 	case t.kind == toUptime:
 		gr.presence.uptime(d)
 		return
-	case d.Retain:
+	case d.Retain && d.Client == "":
 		gr.drop(t.account, DropRetained)
+		return
+	case d.Known:
+		gr.drop(t.account, DropRedelivery)
 		return
 	case !subscribed(d.Subscriptions, t.filter):
 		gr.drop(t.account, DropOverlap)
 		return
+	case d.QoS > 0 && !gr.note(d):
+		gr.drop(t.account, DropRedelivery)
+		return
 	}
-	if d.QoS > 0 {
-		hash := hashOf(d.Topic, d.Payload)
-		if d.Dup && gr.redelivered(d.PacketID, hash) {
-			gr.drop(t.account, DropRedelivery)
-			return
-		}
-		gr.notePacket(d.PacketID)
-		gr.group.Delivered = append(gr.group.Delivered, Delivered{d.PacketID, hash})
-	}
-	switch {
-	case t.kind == toPresence:
+	gr.place(t, i, d)
+}
+
+// place puts delivery i where the target says.
+func (gr *grouper) place(t target, i int, d *Delivery) {
+	if t.kind == toPresence {
 		if bad := gr.presence.move(&gr.group, t, i, d); bad != nil {
 			gr.refuse(t, d, *bad)
+			gr.end(d)
 		}
 		return
-	case len(d.Payload) > t.route.MaxPayload:
+	}
+	gr.end(d)
+	if len(d.Payload) > t.route.MaxPayload {
 		gr.refuse(t, d, BadMessage{Reason: ReasonTooLarge})
 		return
 	}
 	gr.parts[t.part].Frame.Append(d.Topic, d.Payload, d.Received)
-	if gr.presence != nil {
+	if gr.presence != nil && !d.Will { // a will is no sign of life
 		gr.presence.see(&gr.group, t, i, d)
 	}
+}
+
+// unwanted counts a message that no route wants.
+func (gr *grouper) unwanted(d *Delivery) {
+	gr.end(d)
+	if !gr.again {
+		gr.observer.Event(EventUnrouted)
+	}
+}
+
+// note enters a QoS 1 message into the redelivery record, that of its client if a
+// client sent it; false: the broker's has it already.
+func (gr *grouper) note(d *Delivery) bool {
+	if d.Will {
+		return true
+	}
+	hash := hashOf(d.Topic, d.Payload)
+	if d.Client != "" {
+		c := gr.clients.of(d)
+		c.Delivered = append(c.Delivered, Delivered{d.PacketID, hash})
+		return true
+	}
+	if d.Dup && gr.redelivered(d.PacketID, hash) {
+		return false
+	}
+	gr.notePacket(d.PacketID)
+	gr.group.Delivered = append(gr.group.Delivered, Delivered{d.PacketID, hash})
+	return true
 }
 
 // limit takes moves of devices that are too many out of the group: those of the
@@ -169,8 +215,10 @@ func (gr *grouper) limit(ds []Delivery, e *DeviceLimitError) {
 		d := &ds[i]
 		if t := gr.target(d.Topic); t.kind == toPresence {
 			gr.refuse(t, d, BadMessage{Reason: ReasonDevices, Device: m.Device})
+			gr.end(d)
 		}
 	}
+	gr.group.Clients = gr.clients.list
 }
 
 // subscriptions are the mux's filters as MQTT writes them, and what presence

@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"slices"
@@ -26,6 +27,7 @@ type ingest struct {
 	pushed   func(PresenceReceipt)
 	log      *slog.Logger
 	retry    backoff
+	door     string // the session of a front door, "" when the last one was opened
 	leading  atomic.Bool
 	fault    atomic.Pointer[error] // why neither leading nor standing by; nil: no fault
 }
@@ -45,6 +47,9 @@ func newIngest(r *Router) *ingest {
 		in.keeper = c.Presence.Keeper
 	}
 	in.groups = newGrouper(r.mux, in.keeper, c.Observer, log)
+	if in.groups.presence != nil {
+		in.groups.presence.direct = c.Door != nil
+	}
 	in.fault.Store(&errStarting)
 	return in
 }
@@ -85,7 +90,7 @@ func (in *ingest) run(ctx context.Context) {
 func (in *ingest) lead(ctx context.Context) error {
 	// Not under ctx: a lease whose answer is thrown away keeps others out for LeaseTTL.
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.config.CallTimeout)
-	lease, err := in.queue.Lease(call, in.config.Session, in.holder, in.config.LeaseTTL)
+	lease, err := in.queue.Lease(call, in.session(), in.holder, in.config.LeaseTTL)
 	cancel()
 	if err != nil {
 		return err
@@ -103,21 +108,40 @@ func (in *ingest) lead(ctx context.Context) error {
 	return err
 }
 
+// session names the ingest session. A front door takes a new one after each that was
+// opened: the connections of that one are gone, and are wound up under their own name.
+func (in *ingest) session() string {
+	if in.config.Door == nil {
+		return in.config.Session
+	}
+	if in.door == "" {
+		in.door = in.config.Session + "-" + rand.Text()
+	}
+	return in.door
+}
+
 // keep renews the lease until ctx ends, and ends the session when it is lost.
 // While the store does not answer, the session goes on: a lost lease shows at
-// the next append at the latest.
+// the next append at the latest. It asks again often then, so that the lease is
+// renewed well before the heirs of a front door take it for a dead one's.
 func (in *ingest) keep(ctx context.Context, l Lease, stop context.CancelCauseFunc) {
-	for {
-		wait(ctx, in.config.LeaseTTL/3)
+	ttl := in.config.LeaseTTL
+	for pause := ttl / 3; ; {
+		wait(ctx, pause)
 		if ctx.Err() != nil {
 			return
 		}
-		call, cancel := context.WithTimeout(ctx, in.config.CallTimeout)
-		err := in.queue.Renew(call, l, in.config.LeaseTTL)
+		call, cancel := context.WithTimeout(ctx, min(in.config.CallTimeout, ttl/4))
+		err := in.queue.Renew(call, l, ttl)
 		cancel()
-		if errors.Is(err, ErrFenced) {
+		switch {
+		case err == nil:
+			pause = ttl / 3
+		case errors.Is(err, ErrFenced):
 			stop(ErrFenced)
 			return
+		default:
+			pause = ttl / 20
 		}
 	}
 }
@@ -133,32 +157,29 @@ func (in *ingest) unlease(ctx context.Context, l Lease) {
 }
 
 func (in *ingest) serve(ctx context.Context, l Lease) error {
-	if in.keeper != nil { // before the connection: what comes on it is newer
-		err := in.insist(ctx, "attend", func(ctx context.Context) error { return in.keeper.Begin(ctx, l) })
-		if err != nil {
-			return err
-		}
+	if err := in.prepare(ctx, l); err != nil {
+		return err
 	}
 	s, err := in.open(ctx, l)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.Close() }() // what ended the session is told by pump
-	if !s.Resumed() {
-		if err := in.fresh(ctx, l); err != nil {
+	if in.config.Door != nil {
+		defer in.attendDoor(ctx, l, s)()
+		in.groups.begin(l, 0)
+		in.log.Info("the front door is open", "lease", l.Session)
+	} else {
+		if l.Delivered, err = in.settle(ctx, l, s); err != nil {
 			return err
 		}
-		l.Delivered = nil
+		defer in.attend(ctx, l, s, s.Resumed())()
+		in.groups.begin(l, 2*s.ReceiveMaximum())
+		in.log.Info("reading the broker", "resumed", s.Resumed())
 	}
-	if err := in.subscribed(ctx, l, in.groups.subscriptions()); err != nil {
-		return err
-	}
-	defer in.attend(ctx, l, s)()
-	in.groups.begin(l, 2*s.ReceiveMaximum())
 	if in.config.Presence != nil {
 		in.groups.group.Presence = in.config.Presence.Settings
 	}
-	in.log.Info("reading the broker", "resumed", s.Resumed())
 	in.config.Observer.Event(EventLeading)
 	in.leading.Store(true)
 	in.fault.Store(nil)
@@ -169,9 +190,36 @@ func (in *ingest) serve(ctx context.Context, l Lease) error {
 	return in.pump(ctx, s)
 }
 
+// prepare tells the store of the session before its connection: what comes on that
+// is newer.
+func (in *ingest) prepare(ctx context.Context, l Lease) error {
+	if d := in.config.Door; d != nil {
+		err := in.insist(ctx, "enter", func(ctx context.Context) error { return d.Clients.EnterDoor(ctx, l) })
+		if err != nil {
+			return err
+		}
+	}
+	if in.keeper == nil {
+		return nil
+	}
+	return in.insist(ctx, "attend", func(ctx context.Context) error { return in.keeper.Begin(ctx, l) })
+}
+
+// settle makes the store agree with the session that the broker has, and returns
+// the redelivery record that holds for it.
+func (in *ingest) settle(ctx context.Context, l Lease, s Session) ([]Delivered, error) {
+	if !s.Resumed() {
+		if err := in.fresh(ctx, l); err != nil {
+			return nil, err
+		}
+		l.Delivered = nil
+	}
+	return l.Delivered, in.subscribed(ctx, l, in.groups.subscriptions())
+}
+
 // attend starts the keeper of presence beside the session and returns what stops
 // it.
-func (in *ingest) attend(ctx context.Context, l Lease, s Session) (end func()) {
+func (in *ingest) attend(ctx context.Context, l Lease, s Session, resumed bool) (end func()) {
 	if in.keeper == nil {
 		return func() {}
 	}
@@ -179,7 +227,7 @@ func (in *ingest) attend(ctx context.Context, l Lease, s Session) (end func()) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		in.keeper.Attend(ctx, Attended{
-			Lease: l, Resumed: s.Resumed(), Pushed: in.pushed,
+			Lease: l, Resumed: resumed, Pushed: in.pushed,
 			Mark: func(at int64) error { return s.Mark(markPayload(l.Token, at)) },
 		})
 	})
@@ -190,6 +238,13 @@ func (in *ingest) attend(ctx context.Context, l Lease, s Session) (end func()) {
 // and the new filters before the broker knows the new ones, so that none stays
 // subscribed for ever, whenever this process dies.
 func (in *ingest) open(ctx context.Context, l Lease) (Session, error) {
+	if in.config.Door != nil {
+		s, err := in.source.Open(ctx, l, nil)
+		if err == nil {
+			in.door = ""
+		}
+		return s, err
+	}
 	want := in.groups.subscriptions()
 	obsolete := without(l.Filters, want)
 	if l.Filters != nil && len(without(want, l.Filters)) > 0 {
@@ -200,7 +255,7 @@ func (in *ingest) open(ctx context.Context, l Lease) (Session, error) {
 	if len(obsolete) > 0 {
 		in.log.Info("unsubscribing from what no route wants any more", "filters", obsolete)
 	}
-	return in.source.Open(ctx, obsolete)
+	return in.source.Open(ctx, l, obsolete)
 }
 
 // without returns the elements of a that are not in b.
@@ -327,6 +382,9 @@ func (in *ingest) append(ctx context.Context, g *Group, ds []Delivery) (Receipt,
 		}
 		if limit, ok := errors.AsType[*DeviceLimitError](err); ok { // nothing was stored
 			in.groups.limit(ds, limit)
+			continue
+		}
+		if stale, ok := errors.AsType[*StaleClientsError](err); ok && in.groups.stale(ds, stale) { // as before
 			continue
 		}
 		in.report(err, failed)

@@ -38,5 +38,21 @@ type Delivery struct {
 	PacketID uint16
 	QoS      byte
 	Dup      bool
-	Retain   bool
+	Retain   bool // not looked at with Client set: nobody retains what comes in directly
+
+	// Client is the name of the client that sent it, "" for a broker. What follows is
+	// zero then.
+	Client string
+	// Connection is the number that the registry gave the client's connection.
+	Connection int64
+	// Known: the source recognised the message as one that was appended before (see
+	// Connected.Delivered). It is acknowledged and not appended again.
+	Known bool
+	// Will: the message is the last will of the connection, which has ended. Nothing of
+	// the connection follows it, and nobody waits for its PUBACK: PacketID is 0.
+	Will bool
+	// Stale is set before Ack when the message was not stored because the connection is
+	// not its client's newest any more. It must not be acknowledged: the client sends it
+	// again on its newer one.
+	Stale bool
 }

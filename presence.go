@@ -248,7 +248,8 @@ type Attendant interface {
 // Attended is a session as its Attendant sees it.
 type Attended struct {
 	Lease Lease
-	// Resumed: the broker still had the session, with what was sent meanwhile.
+	// Resumed: the broker still had the session, with what was sent meanwhile; or another
+	// replica of the front door was there for the devices.
 	Resumed bool
 	// Mark publishes a marker that carries a presence time. When it comes back and
 	// everything before it is appended, that time is the session's caught_up.

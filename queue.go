@@ -59,7 +59,9 @@ type Queue interface {
 	// nobody took still appends. A repeat of the last group number returns the
 	// first receipt with Repeated set and stores nothing; a gap in the numbers is
 	// an error of its own. A dead letter above the quota of its device is treated
-	// as in Complete. Moves are made in order and, of the same step, a device that
+	// as in Complete. *StaleClientsError before anything is stored when a connection in
+	// Clients is not its client's newest; what they delivered enters their redelivery
+	// records. Moves are made in order and, of the same step, a device that
 	// came back enters QueueEvents, every device that changed QueueDevices;
 	// *DeviceLimitError before anything is stored when too many were new. A connect
 	// and a will count as received and stored for AccountPresence. ErrFull when the store refuses for lack of memory; then nothing
@@ -155,6 +157,9 @@ type Group struct {
 	// Remember is how many Delivered of the session the store keeps at least,
 	// the newest.
 	Remember int
+	// Clients are the connections of a front door's clients that have a QoS 1 message in
+	// the group, or a last will that is no move. Nil for a broker.
+	Clients []GroupClient
 	// Moves are what messages of the group say of devices, in order of receipt.
 	Moves []Move
 	// CaughtUp, above 0, is a presence time up to which everything sent to the

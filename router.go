@@ -18,6 +18,8 @@ type Config struct {
 	// Session names the ingest lease: routers that read the same broker session
 	// share it, and one of them leads at a time. Default "broker".
 	Session string
+	// Door: Source is a front door. Nil: it reads a broker.
+	Door *Door
 	// Dead handles QueueDead, whose messages are DeadLetter as JSON. Nil: dead
 	// letters stay in the queue.
 	Dead Handler
@@ -57,6 +59,11 @@ func (c Config) withDefaults() Config {
 	orElse(&c.Probe, 5*time.Second)
 	orElse(&c.CallTimeout, 5*time.Second)
 	orElse(&c.ShutdownTimeout, 8*time.Second)
+	if c.Door != nil {
+		d := *c.Door
+		orElse(&d.Grace, 120*time.Second)
+		c.Door = &d
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -197,11 +197,11 @@ func (r *mortal) fate(string) sluicetest.Fate {
 var errKilled = errors.New("killed")
 
 // Open implements sluice.Source.
-func (r *mortal) Open(ctx context.Context, obsolete []string) (sluice.Session, error) {
+func (r *mortal) Open(ctx context.Context, l sluice.Lease, obsolete []string) (sluice.Session, error) {
 	if r.dead.Load() {
 		return nil, errKilled
 	}
-	s, err := r.soak.broker.Open(ctx, obsolete)
+	s, err := r.soak.broker.Open(ctx, l, obsolete)
 	if err != nil {
 		return nil, err
 	}

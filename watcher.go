@@ -12,6 +12,8 @@ import (
 type watcher struct {
 	keeper Attendant
 	seen   sightings
+	// direct: devices connect to the source itself, so no broker tells its uptime.
+	direct bool
 	// silent is what a device that was never seen on a route is held to when it
 	// connects (see Move.Silent).
 	silent int64
@@ -76,6 +78,9 @@ func (w *watcher) move(g *Group, t target, source int, d *Delivery) *BadMessage 
 	if m.Kind == MoveConnect {
 		m.Silent = w.silent
 	}
+	if d.Will {
+		m.Client, m.Connection = d.Client, d.Connection
+	}
 	sightingOf(&w.seen, m.Device).at = 0 // its next message must be stored
 	w.add(g, m, source)
 	return nil
@@ -115,12 +120,19 @@ func (w *watcher) without(g *Group, moves []int) iter.Seq2[int, Move] {
 	}
 }
 
+// forget makes the group's sightings due again: it is built once more.
+func (w *watcher) forget(g *Group) {
+	for _, m := range g.Moves {
+		sightingOf(&w.seen, m.Device).at = 0
+	}
+}
+
 // control tells what a topic is that is neither a route's nor a device's.
 func (w *watcher) control(topic string) targetKind {
-	switch topic {
-	case w.keeper.Sync():
+	switch {
+	case topic == w.keeper.Sync():
 		return toMark
-	case TopicUptime:
+	case topic == TopicUptime && !w.direct:
 		return toUptime
 	}
 	return nowhere

@@ -39,7 +39,7 @@ func filters(t testing.TB, patterns ...string) []sluice.Filter {
 // open opens a session that ends with the test.
 func open(t testing.TB, s *Source) *session {
 	t.Helper()
-	opened, err := s.Open(patiently(t), nil)
+	opened, err := s.Open(patiently(t), sluice.Lease{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func TestOpen_Refusals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := source(t, fakeBroker(t, tt.script))
-			_, err := s.Open(patiently(t), nil)
+			_, err := s.Open(patiently(t), sluice.Lease{}, nil)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want it to say %q", err, tt.want)
 			}
@@ -128,7 +128,7 @@ func TestOpen_Bounded(t *testing.T) {
 	t.Run("by the connect timeout", func(t *testing.T) {
 		t.Parallel()
 		s := source(t, fakeBroker(t, silent), func(c *Config) { c.ConnectTimeout = 50 * time.Millisecond })
-		if _, err := s.Open(patiently(t), nil); err == nil || !strings.Contains(err.Error(), "no answer within 50ms") {
+		if _, err := s.Open(patiently(t), sluice.Lease{}, nil); err == nil || !strings.Contains(err.Error(), "no answer within 50ms") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -136,7 +136,7 @@ func TestOpen_Bounded(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(context.Background())
 		s := source(t, fakeBroker(t, func(p *peer) { p.expect(packets.CONNECT); cancel(); p.wait() }))
-		if _, err := s.Open(ctx, nil); !errors.Is(err, context.Canceled) {
+		if _, err := s.Open(ctx, sluice.Lease{}, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -94,7 +94,7 @@ func (s *Source) Stats() Stats {
 // confirmed at QoS 1, and unsubscribes from obsolete ones. It tries once; ctx and Config.ConnectTimeout bound
 // it, not the life of the session. A refusal of the broker is a *ReasonError.
 // The caller must Close the session also after it has failed.
-func (s *Source) Open(ctx context.Context, obsolete []string) (sluice.Session, error) {
+func (s *Source) Open(ctx context.Context, _ sluice.Lease, obsolete []string) (sluice.Session, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}

@@ -222,7 +222,7 @@ func TestMosquitto_Restarted(t *testing.T) {
 			receive(t, session, 10)
 			b.Stop(tt.signal)
 			receiveError(t, session)
-			if _, err := s.Open(patiently(t), nil); err == nil {
+			if _, err := s.Open(patiently(t), sluice.Lease{}, nil); err == nil {
 				t.Fatal("connected to a broker that is not there")
 			}
 			b.Start()
@@ -262,7 +262,7 @@ func TestMosquitto_WrongPassword_Advice(t *testing.T) {
 	t.Parallel()
 	b := testenv.Mosquitto(t, testenv.Users(map[string]string{"router": "right"}))
 	c := Config{URL: b.URL(), User: "router", Password: "wrong", Filters: filters(t, "data/#")}
-	_, err := NewSource(c).Open(patiently(t), nil)
+	_, err := NewSource(c).Open(patiently(t), sluice.Lease{}, nil)
 	if r, ok := errors.AsType[*ReasonError](err); !ok || r.Code != codeNotAuthorized && r.Code != 0x86 {
 		t.Errorf("got %v", err)
 	}
@@ -291,7 +291,7 @@ func TestMosquitto_TLS(t *testing.T) {
 	roots.AppendCertsFromPEM(pem)
 
 	c := Config{URL: "mqtts://" + addr, Filters: filters(t, "data/#")}
-	if _, err := NewSource(c).Open(patiently(t), nil); !errors.As(err, new(*tls.CertificateVerificationError)) {
+	if _, err := NewSource(c).Open(patiently(t), sluice.Lease{}, nil); !errors.As(err, new(*tls.CertificateVerificationError)) {
 		t.Fatalf("unknown certificate: got %v", err)
 	}
 	c.TLS = &tls.Config{RootCAs: roots}

@@ -126,7 +126,7 @@ func TestOpen_Presence_Refusals(t *testing.T) {
 			t.Parallel()
 			log := &logbook{}
 			s := attended(t, fakeBroker(t, answer(tt.codes...)), log.option, func(c *Config) { c.User = "router" })
-			session, err := s.Open(patiently(t), nil)
+			session, err := s.Open(patiently(t), sluice.Lease{}, nil)
 			switch {
 			case tt.want == "" && err == nil:
 				session.Close()

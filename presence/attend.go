@@ -20,6 +20,9 @@ const (
 	uptimeWithin = 30 * time.Second
 	// idle is how long the loop sleeps when no device has a deadline.
 	idle = time.Hour
+	// idleDirect is the same of a front door: what other replicas append is not told
+	// here, and its deadlines wait for a marker of ours.
+	idleDirect = time.Second
 )
 
 // attending is the loop beside one session. One goroutine owns it.
@@ -30,6 +33,8 @@ type attending struct {
 	// decided: whether it was is known.
 	holding, decided bool
 	lastAt           int64 // presence time of the last marker
+	// idle is the longest sleep.
+	idle time.Duration
 	// started is when the broker was started, as the uptimes say that were read soonest.
 	started int64
 	retry   *backoff.ExponentialBackOff
@@ -37,17 +42,27 @@ type attending struct {
 
 // Attend implements sluice.Attendant.
 func (k *Keeper) Attend(ctx context.Context, s sluice.Attended) {
-	a := &attending{Keeper: k, session: s, holding: true, retry: backoff.NewExponentialBackOff()}
+	a := &attending{Keeper: k, session: s, holding: true, idle: idle, retry: backoff.NewExponentialBackOff()}
 	a.retry.InitialInterval, a.retry.MaxInterval = k.config.RetryMin, k.config.RetryMax
 	defer k.marked.Store(0) // whoever stands by waits for no marker
+	if k.config.Direct {
+		a.idle = idleDirect
+		if !a.forgotten(ctx) {
+			return
+		}
+		a.holding, a.decided = false, true
+	}
 	a.run(ctx)
 }
 
 func (a *attending) run(ctx context.Context) {
 	hold := time.NewTimer(max(a.config.ReconnectGrace, uptimeWithin))
 	defer hold.Stop()
-	look := time.NewTimer(idle)
+	look := time.NewTimer(a.idle)
 	defer look.Stop()
+	if !a.holding {
+		look.Reset(0)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -175,7 +190,7 @@ func (a *attending) judge(ctx context.Context) time.Duration {
 		})
 		switch {
 		case over(ctx, err):
-			return idle
+			return a.idle
 		case err != nil:
 			a.log.Debug("due failed", "err", err)
 			return a.retry.NextBackOff()
@@ -209,9 +224,9 @@ func (a *attending) sleep(next int64) time.Duration {
 	}
 	switch {
 	case next == 0:
-		return idle
+		return a.idle
 	case next > now:
-		return min(time.Duration(next-now)*time.Microsecond, idle)
+		return min(time.Duration(next-now)*time.Microsecond, a.idle)
 	}
 	if wait := least - time.Duration(now-a.lastAt)*time.Microsecond; wait > 0 {
 		return wait

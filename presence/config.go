@@ -16,6 +16,10 @@ type Config struct {
 	// MinDelay and MaxDelay are what the delay of a will is clamped to. Defaults 1 s
 	// and 7 d.
 	MinDelay, MaxDelay time.Duration
+	// Direct: devices connect to the router itself (see sluice.Door). Then no broker
+	// tells its uptime, and deadlines are not held: the store holds back what a replica
+	// that is no more still answers for.
+	Direct bool
 	// ReconnectGrace is how long devices have to come back after a restart of the
 	// broker, and how long deadlines are held after a reconnect when the broker does
 	// not tell its uptime. Default 120 s.

@@ -38,6 +38,8 @@ func (q *Queue) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, er
 		return sluice.Receipt{}, fmt.Errorf("%w: %d of %d bytes are queued", sluice.ErrFull, r.number(), q.maxBytes)
 	case "devices":
 		return sluice.Receipt{}, &sluice.DeviceLimitError{Moves: r.indexes()}
+	case "stale":
+		return sluice.Receipt{}, &sluice.StaleClientsError{Clients: r.indexes()}
 	case "gap":
 		return sluice.Receipt{}, fmt.Errorf("redis append: group %d after group %s", g.Number, r.text())
 	}
@@ -106,16 +108,18 @@ func (q *Queue) group(g *sluice.Group) (keys, args []string, err error) {
 		}
 	}
 	moves := q.moves(g, &a)
+	clients, wills := q.groupClients(g, &a)
 	size += dead.size + 2*eventBytes*len(g.Moves) // at most
-	args = append(make([]string, 0, 15+len(parts)+len(counters)+len(dead.args)+6+len(moves)),
+	args = append(make([]string, 0, 17+len(parts)+len(counters)+len(dead.args)+6+len(moves)+len(clients)),
 		g.Lease.Token, strconv.FormatUint(g.Number, 10), strconv.FormatInt(q.maxBytes, 10), strconv.Itoa(size),
 		strconv.Itoa(g.Remember), packDelivered(g.Delivered), q.keys.batches(), q.keys.hints(), sluice.QueueDead,
 		strconv.Itoa(len(g.Parts)), strconv.Itoa(len(counters)/3), strconv.Itoa(dead.count), micros(max(g.Age, 0)),
-		strconv.Itoa(len(g.Moves)), strconv.FormatInt(g.CaughtUp, 10))
+		strconv.Itoa(len(g.Moves)), strconv.FormatInt(g.CaughtUp, 10), strconv.Itoa(len(g.Clients)), strconv.Itoa(wills))
 	args = append(args, parts...)
 	args = append(args, counters...)
 	args = q.deadArgs(args, &dead)
-	return a.list, append(args, moves...), nil
+	args = append(args, moves...)
+	return a.list, append(args, clients...), nil
 }
 
 // accounts gives every queue of a group its place in KEYS.

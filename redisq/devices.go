@@ -55,6 +55,7 @@ func (q *Queue) Due(ctx context.Context, l sluice.Lease, d sluice.DueRequest) (s
 		l.Token, number(d.Now), strconv.Itoa(d.Limit), flagArg(d.Events), q.keys.sessions(), q.keys.batches(), q.keys.hints(),
 		sluice.QueueEvents, sluice.QueueDevices, micros(sluice.StormWindow),
 	}, eventArgs(3*d.Limit)...) // a device may become steady and fall, another become steady
+	args = append(args, micros(sluice.DoorHeld))
 	r, err := q.fenced(ctx, q.scripts.due, append(keys, q.presenceQueues()...), args)
 	if err != nil {
 		return sluice.DueResult{}, err

@@ -2,13 +2,14 @@ package redisq
 
 // keys names everything that a facility has in Redis. No other file makes up a
 // key. The facility is the hash tag, so that all of them lie on one node of a
-// cluster. Names of devices never enter a key: whatever they contain, they are
-// members, fields and values.
+// cluster. Names of devices and clients never enter a key: whatever they contain,
+// they are members, fields and values.
 //
-//	store            hash    bytes (record bytes queued), tokens (leases given)
+//	store            hash    bytes (record bytes queued), tokens (leases given),
+//	                         connections (of clients, ever)
 //	session:<name>   hash    lease: token, holder, expires; number and receipt
 //	                         of the last group; filters of the broker's session;
-//	                         caught_up
+//	                         caught_up; door (1: of a front door)
 //	record:<name>    string  redelivery record, 10 bytes per delivery
 //	state:<queue>    hash    open batch: open_count, open_bytes, open_size,
 //	                         open_first; seals; halted, halted_since;
@@ -24,7 +25,13 @@ package redisq
 //	deadlines        zset    device by the presence time at which it goes down
 //	steady           zset    flapping device by the time at which it is steady
 //	attending        set     sessions that feed presence
+//	doors            set     sessions of front doors
+//	clients          hash    client -> record (see scripts/lib_client.lua)
+//	delivered:<n>    string  redelivery record of the client's session that began
+//	                         with connection n, 10 bytes per delivery
+//	subscriptions    hash    client -> what the front door recorded
 //	hints            channel queues in which a batch became claimable
+//	broadcast        channel what front doors tell each other (see bulletin.go)
 //
 // All times are microseconds of the store's clock, those called presence times of
 // that clock without its jumps (see sluice.Device).
@@ -51,6 +58,11 @@ func (k keys) devices() string            { return k.prefix + "devices" }
 func (k keys) deadlines() string          { return k.prefix + "deadlines" }
 func (k keys) steady() string             { return k.prefix + "steady" }
 func (k keys) attending() string          { return k.prefix + "attending" }
+func (k keys) doors() string              { return k.prefix + "doors" }
+func (k keys) clients() string            { return k.prefix + "clients" }
+func (k keys) delivered() string          { return k.prefix + "delivered:" }
+func (k keys) subscriptions() string      { return k.prefix + "subscriptions" }
+func (k keys) broadcast() string          { return k.prefix + "broadcast" }
 
 // queue returns the keys of a queue's open batch and what is behind it.
 func (k keys) queue(name string) []string {

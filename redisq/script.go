@@ -18,6 +18,8 @@ type scripts struct {
 	append, seal, claim, extend, complete, release, resume, note, status script
 	lease, renew, unlease, forget, subscribe                             script
 	clock, offset, attend, due, grace, forgetDevice, muteDevice          script
+	enterDoor, doors, connect, subscribeClient, disconnect, inherit      script
+	pruneClients                                                         script
 }
 
 type script struct {
@@ -27,7 +29,7 @@ type script struct {
 
 func loadScripts() scripts {
 	return scripts{
-		append:    load("append", "clock", "open", "dead", "device"),
+		append:    load("append", "clock", "open", "dead", "device", "client"),
 		seal:      load("seal", "clock", "open"),
 		claim:     load("claim", "clock", "taken"),
 		extend:    load("extend", "clock", "taken"),
@@ -38,7 +40,7 @@ func loadScripts() scripts {
 		status:    load("status", "clock"),
 		lease:     load("lease", "clock"),
 		renew:     load("renew", "clock"),
-		unlease:   load("unlease"),
+		unlease:   load("unlease", "clock"),
 		forget:    load("forget"),
 		subscribe: load("subscribe"),
 
@@ -49,6 +51,14 @@ func loadScripts() scripts {
 		grace:        load("grace", "clock", "open", "device"),
 		forgetDevice: load("forget_device", "clock", "open", "device"),
 		muteDevice:   load("mute_device", "clock", "open", "device"),
+
+		enterDoor:       load("enter_door"),
+		doors:           load("doors", "clock"),
+		connect:         load("connect", "clock", "open", "device", "client"),
+		subscribeClient: load("subscribe_client", "client"),
+		disconnect:      load("disconnect", "clock", "client"),
+		inherit:         load("inherit", "clock", "open", "device", "client"),
+		pruneClients:    load("prune_clients", "clock", "client"),
 	}
 }
 

@@ -10,10 +10,12 @@ import (
 	"sluice/gen/sluicev1"
 )
 
-// Store is a queue that keeps devices too, as package redisq and Queue do.
+// Store is a queue that keeps devices and clients too, as package redisq and Queue
+// do.
 type Store interface {
 	sluice.Queue
 	sluice.DeviceStore
+	sluice.ClientStore
 }
 
 var _ Store = (*Queue)(nil)
@@ -51,6 +53,9 @@ func (q *Queue) move(g *sluice.Group) sluice.PresenceReceipt {
 			f := q.fifo(sluice.AccountPresence)
 			f.account.Received++
 			f.account.Stored++
+		}
+		if m.Client != "" && !q.registry.finishWill(m.Client, m.Connection, q.now()) {
+			continue
 		}
 		d := q.known.device(m.Device)
 		switch d.Apply(m, t.scene) {
@@ -136,7 +141,7 @@ func (q *Queue) caughtUp() (least int64) {
 	now := q.now()
 	for _, s := range q.sessions {
 		switch {
-		case s.token == "" || s.attends != s.token || !now.Before(s.until): // not live
+		case !s.live(now):
 		case s.caughtUp == 0:
 			return 0
 		case least == 0 || s.caughtUp < least:
@@ -144,6 +149,15 @@ func (q *Queue) caughtUp() (least int64) {
 		}
 	}
 	return least
+}
+
+// live tells whether the session feeds presence. That of a front door does until it
+// is inherited.
+func (s *session) live(now time.Time) bool {
+	if s.door {
+		return s.attends != "" && now.Before(s.until.Add(sluice.DoorHeld))
+	}
+	return s.token != "" && s.attends == s.token && now.Before(s.until)
 }
 
 // Grace implements sluice.DeviceStore.

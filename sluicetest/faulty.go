@@ -36,7 +36,7 @@ const (
 type Plan func(op string) Fate
 
 // FaultyQueue is a sluice.Queue that can fail between any two calls of another
-// one, and a sluice.DeviceStore if the other is. Watch only knows Pass and Refuse;
+// one, and a sluice.DeviceStore and ClientStore if the other is. Watch only knows Pass and Refuse;
 // Break ends those that run. Safe for concurrent use.
 type FaultyQueue struct {
 	queue sluice.Queue
@@ -68,7 +68,7 @@ func Faulty(q sluice.Queue, plan Plan) *FaultyQueue {
 // Fail of that method; 0 ends an earlier order. It panics on an unknown method.
 func (f *FaultyQueue) Fail(op string, fate Fate, err error, n int) {
 	if _, ok := reflect.TypeFor[Store]().MethodByName(op); !ok {
-		panic("sluicetest: no method " + op + " of sluice.Queue or sluice.DeviceStore")
+		panic("sluicetest: no method " + op + " of Store")
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

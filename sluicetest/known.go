@@ -34,8 +34,8 @@ func (k *known) device(name string) *sluice.Device {
 }
 
 // admit refuses a group in which more devices are new than may be known. They are
-// admitted in the order of their first moves.
-func (k *known) admit(moves []sluice.Move, limit int) error {
+// admitted in the order of their first moves; skipped ones are not made.
+func (k *known) admit(moves []sluice.Move, limit int, skipped map[int]bool) error {
 	if limit <= 0 {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (k *known) admit(moves []sluice.Move, limit int) error {
 	var refused []int
 	for i, m := range moves {
 		switch {
-		case k.devices[m.Device] != nil, fresh[m.Device]:
+		case k.devices[m.Device] != nil, fresh[m.Device], skipped[i]:
 		case len(k.devices)+len(fresh) < limit:
 			fresh[m.Device] = true
 		default:

@@ -14,7 +14,7 @@ import (
 	"sluice"
 )
 
-// Queue is a sluice.Queue and sluice.DeviceStore in memory: the contract written
+// Queue is a sluice.Queue, sluice.DeviceStore and sluice.ClientStore in memory: the contract written
 // down as plainly as possible. It is strict: a group, policy or outcome that
 // breaks a rule of the contract is refused with an error. Nothing survives the
 // process.
@@ -32,6 +32,7 @@ type Queue struct {
 	deadHour time.Time
 	watchers map[*watcher]bool
 	known    known
+	registry registry
 }
 
 var _ sluice.Queue = (*Queue)(nil)
@@ -53,7 +54,8 @@ func NewQueue(opts ...Option) *Queue {
 		now: time.Now, quota: 1000,
 		sessions: map[string]*session{}, fifos: map[string]*fifo{},
 		dead: map[string]int{}, watchers: map[*watcher]bool{},
-		known: known{devices: map[string]*sluice.Device{}},
+		known:    known{devices: map[string]*sluice.Device{}},
+		registry: registry{clients: map[string]*member{}, listeners: map[*listener]bool{}},
 	}
 	for _, opt := range opts {
 		opt(q)
@@ -101,9 +103,13 @@ func (q *Queue) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, er
 	case q.full:
 		return sluice.Receipt{}, sluice.ErrFull
 	}
-	if err := q.known.admit(g.Moves, g.Presence.MaxDevices); err != nil {
+	if err := q.registry.check(g.Clients); err != nil {
 		return sluice.Receipt{}, err
 	}
+	if err := q.known.admit(g.Moves, g.Presence.MaxDevices, q.registry.skips(g)); err != nil {
+		return sluice.Receipt{}, err
+	}
+	q.registry.deliver(g.Clients, q.now())
 	s.number++
 	s.receipt = q.store(g, parts, letters)
 	s.receipt.Presence = q.move(g)

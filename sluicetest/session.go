@@ -22,6 +22,7 @@ type session struct {
 	receipt sluice.Receipt
 
 	attends  string // the token under which it feeds presence
+	door     bool   // of a front door
 	caughtUp int64  // presence time
 
 	delivered []sluice.Delivered
@@ -65,7 +66,7 @@ func (q *Queue) Renew(ctx context.Context, l sluice.Lease, ttl time.Duration) er
 
 // Unlease implements sluice.Queue.
 func (q *Queue) Unlease(ctx context.Context, l sluice.Lease) error {
-	err := q.withLease(ctx, l, func(s *session) { s.token = "" })
+	err := q.withLease(ctx, l, func(s *session) { s.token, s.until = "", q.now() })
 	if errors.Is(err, sluice.ErrFenced) {
 		return nil
 	}

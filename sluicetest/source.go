@@ -197,7 +197,7 @@ func (b *Broker) Err() error {
 }
 
 // Open implements sluice.Source.
-func (b *Broker) Open(ctx context.Context, obsolete []string) (sluice.Session, error) {
+func (b *Broker) Open(ctx context.Context, _ sluice.Lease, obsolete []string) (sluice.Session, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.opens++

@@ -13,7 +13,7 @@ import (
 
 func open(t *testing.T, b *sluicetest.Broker, resumed bool) sluice.Session {
 	t.Helper()
-	s, err := b.Open(t.Context(), nil)
+	s, err := b.Open(t.Context(), sluice.Lease{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,8 @@
 --       then, if there is a dead letter, the same of the dead letter queue,
 --       then the state of each further queue that is only counted in,
 --       then, if there are moves, presence, devices, deadlines, steady, and state,
---       open, sealed of the queue of events and of that of devices.
+--       open, sealed of the queue of events and of that of devices,
+--       then, if there are clients or wills of clients, clients.
 -- ARGV  1 lease token, 2 group number, 3 store's limit in bytes or -1,
 --       4 size in bytes of everything in the group, 5 how many deliveries to
 --       remember, 6 this group's deliveries (10 bytes each), 7 prefix of batch
@@ -22,15 +23,20 @@
 --       10 number of parts, 11 of counters, 12 of dead letters, 13 how long ago
 --       the first message was received, in microseconds, 14 number of moves,
 --       15 presence time up to which the session is caught up, or 0,
+--       16 number of clients, 17 of wills of clients,
 --       then 7 per part: queue, data, count, payload bytes, max, maxbytes, ids,
 --       then 3 per counter: index in KEYS of the account, field, amount,
 --       then, if there is a dead letter, what bury takes,
 --       then, if there are moves, most devices (0: no limit), '1' when recoveries
 --       enter the queue of events, its name, that of the queue of devices, max,
 --       maxbytes and ids for events, the same for devices, index in KEYS of
---       presence, and 4 per move: kind, device, presence time, delay or silence.
+--       presence, and 4 per move: kind, device, presence time, delay or silence,
+--       then, if there are clients or wills of clients, index in KEYS of clients,
+--       prefix of their redelivery records, 4 per client: name, connection, '1' when the connection ends, deliveries
+--       (10 bytes each), and 3 per will: number of its move, client, connection.
 -- Returns {'ok', receipt}, {'repeated', receipt}, {'fenced'}, {'gap', last
---       number}, {'full', bytes stored} or {'devices', indexes of moves too many}.
+--       number}, {'full', bytes stored}, {'devices', indexes of moves too many} or
+--       {'stale', indexes of clients that have a newer connection}.
 --       A receipt is three numbers per part and three for the dead letter queue:
 --       batches sealed, messages open, age of the first in microseconds; then what
 --       keep returns, or seven zeros.
@@ -55,7 +61,18 @@ if limit >= 0 and size > 0 then
 end
 
 local parts, counters, letters, moves = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[14])
-local m = 16 + 7 * parts + 3 * counters + (letters > 0 and 6 + 3 * letters or 0) -- of the moves in ARGV
+local clients, wills = tonumber(ARGV[16]), tonumber(ARGV[17])
+local m = 18 + 7 * parts + 3 * counters + (letters > 0 and 6 + 3 * letters or 0) -- of the moves in ARGV
+local w = m + (moves > 0 and 11 + 4 * moves or 0) -- of the clients in ARGV
+local book, skipped
+if clients + wills > 0 then
+  local stale
+  book, stale = leaf(KEYS[tonumber(ARGV[w])], w + 2, clients, wills)
+  if #stale > 0 then
+    return {'stale', table.concat(stale, ' ')}
+  end
+  skipped = finish_wills(book, w + 2 + 4 * clients, wills)
+end
 local f
 if moves > 0 then
   local k, names, refused = tonumber(ARGV[m + 10]), {}, {}
@@ -64,13 +81,14 @@ if moves > 0 then
     names[i] = ARGV[m + 8 + 4 * i]
   end
   fetch(f, names)
-  local room = tonumber(ARGV[m])
-  room = room > 0 and room - redis.call('HLEN', KEYS[k + 1]) or math.huge
+  local places = room(KEYS[k + 1], ARGV[m])
   for i, name in ipairs(names) do
-    if not f.known[name] and room > 0 then
+    if f.known[name] or (skipped and skipped[i]) then
+      -- a will that is not made makes nobody known
+    elseif places > 0 then
       add(f, name)
-      room = room - 1
-    elseif not f.known[name] then
+      places = places - 1
+    else
       refused[#refused + 1] = i - 1
     end
   end
@@ -81,7 +99,7 @@ end
 
 local now, batches, channel = clock(), ARGV[7], ARGV[8]
 local received = now - tonumber(ARGV[13])
-local receipt, pushed, a = {}, 0, 16
+local receipt, pushed, a = {}, 0, 18
 
 local function finish(q, name)
   save(q)
@@ -120,7 +138,9 @@ end
 if moves > 0 then
   for i = 1, moves do
     local a = m + 7 + 4 * i
-    MOVES[ARGV[a]](f, f.known[ARGV[a + 1]], tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]))
+    if not (skipped and skipped[i]) then
+      MOVES[ARGV[a]](f, f.known[ARGV[a + 1]], tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]))
+    end
   end
   local text, size = keep(f, {
     events = ARGV[m + 2], devices = ARGV[m + 3], reports = ARGV[m + 1] == '1',
@@ -140,6 +160,10 @@ if #ARGV[6] > 0 then
   if redis.call('APPEND', KEYS[2], ARGV[6]) > 2 * keep then -- seldom: it copies
     redis.call('SET', KEYS[2], keep > 0 and redis.call('GETRANGE', KEYS[2], -keep, -1) or '')
   end
+end
+if book then
+  deliver(ARGV[w + 1], book, w + 2, clients)
+  keep_clients(KEYS[tonumber(ARGV[w])], book, now)
 end
 if pushed > 0 then
   redis.call('HINCRBY', KEYS[3], 'bytes', pushed)

@@ -11,7 +11,8 @@
 -- ARGV  1 token, 2 presence time now, 3 most devices, 4 '1' when outages enter the
 --       queue of events, 5 prefix of sessions, 6 prefix of batch keys, 7 hint
 --       channel, 8 name of the queue of events, 9 of devices, 10 storm window in
---       microseconds, 11-13 max, maxbytes, ids for events, 14-16 for devices
+--       microseconds, 11-13 max, maxbytes, ids for events, 14-16 for devices,
+--       17 how long an expired session of a front door counts as live
 -- Returns {} when the token is not the current one, else {devices that fell, that
 --       are steady, presence time until which a storm gathers, caught up,
 --       receipts as keep returns them}
@@ -24,10 +25,10 @@ local clocked, now, most, window = clock(), tonumber(ARGV[2]), tonumber(ARGV[3])
 -- The least caught_up of the live sessions; 0 when one has none.
 local caught
 for _, name in ipairs(redis.call('SMEMBERS', KEYS[6])) do
-  local s = redis.call('HMGET', ARGV[5] .. name, 'token', 'expires', 'caught_up')
-  if not s[1] then
+  local s = redis.call('HMGET', ARGV[5] .. name, 'token', 'expires', 'caught_up', 'door')
+  if not s[1] and not s[4] then
     redis.call('SREM', KEYS[6], name)
-  elseif tonumber(s[2]) > clocked then
+  elseif tonumber(s[2]) + (s[4] and tonumber(ARGV[17]) or 0) > clocked then
     caught = math.min(caught or math.huge, tonumber(s[3]) or 0)
   end
 end

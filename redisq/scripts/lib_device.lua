@@ -89,6 +89,12 @@ local function add(f, name)
   return d
 end
 
+-- room is how many more devices may be known, of at most so many (0: no limit).
+local function room(devices, most)
+  most = tonumber(most)
+  return most > 0 and most - redis.call('HLEN', devices) or math.huge
+end
+
 local function touch(d, at)
   d.version, d.dirty, d.touched = math.max(d.version + 1, at), true, at
 end
@@ -217,6 +223,26 @@ local function grace(f, d, now, till, since)
   end
   d.deadline, d.due = till, 'g'
   touch(d, now)
+end
+
+-- await gives a device that is suspect until a presence time at least.
+local function await(d, now, till)
+  if d.state == 's' and d.deadline < till then
+    d.deadline, d.due = till, 'g'
+    touch(d, now)
+  end
+end
+
+-- orphan makes a device suspect whose connection ended with the replica that had it.
+local function orphan(f, d, now, till)
+  if d.state == 's' then
+    await(d, now, till)
+    return
+  end
+  will(f, d, now, till - now)
+  if d.state == 's' then
+    d.due = 'g'
+  end
 end
 
 local function pardon(f, d, now, till, since)

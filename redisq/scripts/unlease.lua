@@ -11,5 +11,6 @@
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
   return 0
 end
-redis.call('HDEL', KEYS[1], 'token', 'holder', 'expires')
+redis.call('HDEL', KEYS[1], 'token', 'holder')
+redis.call('HSET', KEYS[1], 'expires', clock()) -- that of a front door is held until it is inherited
 return 1
