@@ -47,9 +47,29 @@ bench: deps ## Run the Go benchmarks
 bench-path: deps build ## Measure the whole path on private servers; ARGS='-messages 50000 -rate 5000'
 	@$(GO) run ./internal/benchpath $(ARGS)
 
+.PHONY: bench-door
+bench-door: deps build ## Measure the front door: as bench-path, without a broker; ARGS='-window 1'
+	@$(GO) run ./internal/benchpath -door $(ARGS)
+
+.PHONY: bench-api
+bench-api: deps build ## Measure the api on a private PostgreSQL; ARGS='-rows 10000000 -dir DIR'
+	@$(GO) run ./internal/benchapi $(ARGS)
+
 .PHONY: outage-proof
 outage-proof: deps ## Compare outage reports with the truth, under faults, with 500 devices (7 min); a power cut of 10 000
 	OUTAGE_PROOF=full $(GO) test -count=1 -v -timeout 30m -run 'Proof|PowerCut|Receiver' ./internal/outagetest
+
+.PHONY: kill-proof
+kill-proof: deps ## Kill, stop and end replicas of the front door 50 times under load, with Redis and PostgreSQL (6 min); 20 times under paho
+	DOORTEST=full DOORTEST_KILLS=50 DOORTEST_CLIENT_KILLS=20 $(GO) test -count=1 -v -timeout 40m -run 'Killed' ./internal/doortest
+
+.PHONY: door-proof
+door-proof: deps ## Outages over two replicas of the front door under faults (7 min); Redis stopped for a minute under 1000 devices
+	DOORTEST=full $(GO) test -count=1 -v -timeout 30m -run 'Outages|Stopped|Pulse' ./internal/doortest
+
+.PHONY: node-client-proof
+node-client-proof: deps ## Test the front door with the MQTT client of Node.js, fetched from npm
+	DOORTEST_NODE=1 $(GO) test -count=1 -v -run Node ./internal/doortest
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (20s) each
@@ -60,15 +80,31 @@ lint: ## Check the Go code and the contracts
 	$(LINT) run ./...
 	$(BUF) lint proto
 
+.PHONY: lint-python
+lint-python: ## Check the types of the Python client; needs mypy
+	cd python && mypy
+
 .PHONY: generate
-generate: ## Generate gen/ from proto/
+generate: ## Generate gen/ and the Python client's messages from proto/
 	$(BUF) generate proto --template proto/buf.gen.yaml
+	@$(MAKE) --no-print-directory python
+
+.PHONY: python
+python: ## Generate the Python client's messages from proto/; needs protoc 3.21
+	BUF='$(BUF)' scripts/python-stubs.sh python
 
 .PHONY: check-generated
-check-generated: ## Fail when gen/ is not what proto/ gives
+check-generated: ## Fail when gen/ or the Python client's messages are not what proto/ gives
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
 	$(BUF) generate proto --template proto/buf.gen.yaml --output "$$fresh" && \
-	diff -r gen "$$fresh/gen" || { echo 'gen/ is stale: run `make generate` and commit'; exit 1; }
+	BUF='$(BUF)' scripts/python-stubs.sh "$$fresh/python" && \
+	diff -r gen "$$fresh/gen" && \
+	diff -r -x __pycache__ python/sluice_client/_gen "$$fresh/python/sluice_client/_gen" || \
+	{ echo 'stale: run `make generate` and commit'; exit 1; }
+
+.PHONY: grpcurl
+grpcurl: ## Build grpcurl, a client of the API, into bin/
+	$(GO) build -modfile=tools/grpcurl/go.mod -o bin/grpcurl github.com/fullstorydev/grpcurl/cmd/grpcurl
 
 .PHONY: clean
 clean: ## Remove what the other targets have built

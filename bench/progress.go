@@ -3,30 +3,37 @@ package bench
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 )
 
 // report shows until ctx ends how far the run is.
 func (b *Bench) report(ctx context.Context, seen *visibility) {
-	every := 10 * time.Second
-	if b.cfg.Progress != nil {
-		every = time.Second
-	}
-	timer := time.NewTicker(every)
-	defer timer.Stop()
 	last := int64(0)
-	for {
-		select {
-		case <-ctx.Done():
-			if b.cfg.Progress != nil {
-				fmt.Fprint(b.cfg.Progress, "\r\x1b[K") // leave no trace
-			}
-			return
-		case <-timer.C:
-		}
+	eachInterval(ctx, b.cfg.Progress, func(every time.Duration) {
 		acked := b.gen.acked.Load()
 		b.show(acked, float64(acked-last)/every.Seconds(), seen)
 		last = acked
+	})
+}
+
+// eachInterval calls show until ctx ends: every second for a line of a terminal,
+// which it clears in the end, else every 10 s.
+func eachInterval(ctx context.Context, terminal io.Writer, show func(every time.Duration)) {
+	every := 10 * time.Second
+	if terminal != nil {
+		every = time.Second
+		defer fmt.Fprint(terminal, "\r\x1b[K") // leave no trace
+	}
+	timer := time.NewTicker(every)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			show(every)
+		}
 	}
 }
 

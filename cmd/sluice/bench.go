@@ -30,8 +30,9 @@ func (c *cli) benchCommand() *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
 		Use: "bench", Short: "Load the pipeline and check every row (exit 1 if one is missing, doubled or wrong)", Args: noArgs,
-		Long: "Publishes readings through the broker of the configuration, waits until they are rows of its database,\n" +
-			"and reads every row again. The rows stay: they belong to the devices bench-*.\n\n" +
+		Long: "Publishes readings through the broker of the configuration, or to the first address at which its\n" +
+			"batch-router listens, waits until they are rows of its database, and reads every row again.\n" +
+			"The rows stay: they belong to the devices bench-*.\n\n" +
 			"With --keyless it publishes unique numbers, for a route whose handler is bench.Counter.",
 		Example: "  sluice bench --messages 500000 --pid router=$(pidof batch-router) --pid redis=$(pidof redis-server)\n" +
 			"  sluice bench --rate 5000 --messages 100000 --json",
@@ -49,6 +50,7 @@ func (c *cli) benchCommand() *cobra.Command {
 	flags.StringArrayVar(&f.pids, "pid", nil, "measure process PID and its children, as `NAME=PID`; repeatable")
 	flags.DurationVar(&f.config.LatencyPoll, "latency", bench.DefaultLatencyPoll, "time between two looks at which rows are visible")
 	flags.DurationVar(&f.config.Stall, "timeout", bench.DefaultStall, "give up when nothing moved for so long")
+	cmd.AddCommand(c.benchAPICommand())
 	return cmd
 }
 
@@ -113,10 +115,16 @@ func aim(run *bench.Config, conf *config.Config, stderr io.Writer) (err error) {
 	run.Address = conf.Broker.Address()
 	run.User, run.Password = conf.Broker.User, conf.Broker.Password.Reveal()
 	run.Database, run.Facility = conf.Store.Postgres.DSN().Reveal(), conf.Facility
-	if file, ok := stderr.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		run.Progress = file
-	}
+	run.Progress = progress(stderr)
 	run.Logger = app.NewLogger(stderr, "bench", conf.LogLevel())
+	return nil
+}
+
+// progress returns stderr if it is a terminal, else nil.
+func progress(stderr io.Writer) io.Writer {
+	if file, ok := stderr.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return file
+	}
 	return nil
 }
 

@@ -55,7 +55,11 @@ func (c *cli) statusCommand() *cobra.Command {
 
 func statusTable(t *table, s app.Status, faults []string) {
 	role := "standing by"
-	if s.Leading {
+	_, door := s.Checks["door"]
+	switch {
+	case s.Leading && door:
+		role = "open to devices"
+	case s.Leading:
 		role = "reading the broker"
 	}
 	t.row("facility", s.Facility)

@@ -1,6 +1,7 @@
 // Benchpath measures the whole path: it starts private Mosquitto, Redis and
 // PostgreSQL, the batch-router as a process of its own, and the benchmark against
-// them; prints what each process cost per message; and ends everything.
+// them; prints what each process cost per message; and ends everything. With -door
+// there is no Mosquitto: the batch-router listens itself.
 //
 // It exits 1 when a row is missing, doubled or wrong. With -dir the servers' data
 // stay, so that the next run finds a table that is already large.
@@ -8,49 +9,43 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
-
-	"golang.org/x/term"
 
 	"sluice/app"
 	"sluice/bench"
 	"sluice/config"
+	"sluice/internal/benchenv"
 	"sluice/internal/testenv"
 	"sluice/store/postgres"
 )
 
 // settings are the flags.
 type settings struct {
-	bench  bench.Config
-	router string // the batch-router's binary
-	dir    string
-	json   bool
+	bench   bench.Config
+	door    bool
+	router  string // the batch-router's binary
+	profile string // a file
+	more    string // of the configuration, YAML
+	dir     string
+	json    bool
 }
 
 var errWrong = errors.New("rows are missing, doubled or wrong")
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == keylessRouter {
-		os.Exit(runKeylessRouter(os.Args[2:]))
+	if len(os.Args) > 1 && os.Args[1] == ownRouter {
+		os.Exit(runOwnRouter(os.Args[2:]))
 	}
-	if err := runUntilSignal(flags()); err != nil {
+	s := flags()
+	if err := benchenv.RunUntilSignal(s.run); err != nil {
 		fmt.Fprintln(os.Stderr, "benchpath:", err)
 		os.Exit(1)
 	}
-}
-
-func runUntilSignal(s *settings) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process
-	return run(ctx, s)
 }
 
 func flags() *settings {
@@ -60,20 +55,23 @@ func flags() *settings {
 	flag.Float64Var(&s.bench.Rate, "rate", 0, "messages per second in all; 0 is full speed")
 	flag.IntVar(&s.bench.Window, "window", bench.DefaultWindow, "messages that a connection may have in flight")
 	flag.BoolVar(&s.bench.Keyless, "keyless", false, "measure a route without a key")
-	flag.StringVar(&s.router, "router", "bin/batch-router", "the batch-router's `binary`; not used with -keyless")
+	flag.BoolVar(&s.door, "door", false, "measure the front door: the devices connect to the batch-router itself")
+	flag.StringVar(&s.router, "router", "bin/batch-router", "the batch-router's `binary`; not used with -keyless and -cpuprofile")
+	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of the batch-router to `FILE`")
+	flag.StringVar(&s.more, "config", "", "more of the batch-router's configuration, in `YAML`: 'gather: 0s'")
 	flag.StringVar(&s.dir, "dir", "", "keep the servers' data in `DIR` (default: a temporary folder, removed at the end)")
 	flag.BoolVar(&s.json, "json", false, "print JSON")
 	flag.Parse()
 	return s
 }
 
-func run(ctx context.Context, s *settings) (err error) {
-	dir, remove, err := folder(s.dir)
+func (s *settings) run(ctx context.Context) (err error) {
+	dir, remove, err := benchenv.Folder(s.dir)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	env, err := testenv.Start(ctx, dir)
+	env, err := s.servers(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -86,52 +84,58 @@ func run(ctx context.Context, s *settings) (err error) {
 	if err != nil {
 		return err
 	}
-	conf, err := writeConfig(dir, env, routes)
+	conf, err := s.writeConfig(dir, env, routes)
 	if err != nil {
 		return err
 	}
-	router, err := startRouter(ctx, append(argv, "-config", conf.path), conf.Admin)
+	router, err := benchenv.Start(ctx, append(argv, "-config", conf.path), leading(conf.Admin))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, router.stop()) }()
+	defer func() { err = errors.Join(err, router.Stop()) }()
 	return s.measure(ctx, conf.Config, env, router)
+}
+
+// servers starts what the router needs.
+func (s *settings) servers(ctx context.Context, dir string) (*testenv.Env, error) {
+	if !s.door {
+		return testenv.Start(ctx, dir)
+	}
+	env := &testenv.Env{}
+	var err error
+	if env.Postgres, err = testenv.StartPostgres(ctx, filepath.Join(dir, "postgres")); err == nil {
+		env.Redis, err = testenv.StartRedis(ctx, filepath.Join(dir, "redis"))
+	}
+	if err != nil {
+		return nil, errors.Join(err, env.Close())
+	}
+	return env, nil
 }
 
 // command returns how to start the router, and the routes of its configuration.
 func (s *settings) command() (argv []string, routes string, err error) {
-	if !s.bench.Keyless {
-		return []string{s.router}, "", nil
+	if s.bench.Keyless {
+		routes = keylessRoutes
+	}
+	if !s.bench.Keyless && s.profile == "" {
+		return []string{s.router}, routes, nil
 	}
 	self, err := os.Executable()
-	return []string{self, keylessRouter}, keylessRoutes, err
+	return []string{self, ownRouter, "-cpuprofile", s.profile}, routes, err
 }
 
-// folder returns where the servers keep their data, and what removes it if it is
-// temporary. PostgreSQL's user must be able to pass through.
-func folder(dir string) (string, func(), error) {
-	if dir != "" {
-		return dir, func() {}, nil
-	}
-	dir, err := os.MkdirTemp("", "sluice-bench-")
-	if err != nil {
-		return "", nil, err
-	}
-	return dir, func() { _ = os.RemoveAll(dir) }, os.Chmod(dir, 0o755)
-}
-
-func (s *settings) measure(ctx context.Context, conf *config.Config, env *testenv.Env, router *router) error {
+func (s *settings) measure(ctx context.Context, conf *config.Config, env *testenv.Env, router *benchenv.Process) error {
 	c := s.bench
-	c.Address, c.Database, c.Facility = env.Mosquitto.Addr(), env.Postgres.URL(), conf.Facility
+	c.Address, c.Database, c.Facility = conf.Broker.Address(), env.Postgres.URL(), conf.Facility
 	c.Processes = []bench.Process{
-		{Name: "batch-router", PIDs: []int{router.cmd.Process.Pid}},
+		{Name: "batch-router", PIDs: []int{router.PID()}},
 		{Name: "redis", PIDs: []int{env.Redis.PID()}},
-		{Name: "mosquitto", PIDs: []int{env.Mosquitto.PID()}},
 		{Name: "postgres", PIDs: []int{env.Postgres.PID()}},
 	}
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		c.Progress = os.Stderr
+	if env.Mosquitto != nil {
+		c.Processes = append(c.Processes, bench.Process{Name: "mosquitto", PIDs: []int{env.Mosquitto.PID()}})
 	}
+	c.Progress = benchenv.Terminal()
 	c.Logger = app.NewLogger(os.Stderr, "bench", conf.LogLevel())
 	b, err := bench.New(c)
 	if err != nil {
@@ -141,7 +145,7 @@ func (s *settings) measure(ctx context.Context, conf *config.Config, env *testen
 	if err != nil {
 		return err
 	}
-	if err := s.print(result); err != nil {
+	if err := benchenv.Print(result, s.json); err != nil {
 		return err
 	}
 	if !result.OK() {
@@ -150,33 +154,42 @@ func (s *settings) measure(ctx context.Context, conf *config.Config, env *testen
 	return nil
 }
 
-func (s *settings) print(r *bench.Result) error {
-	if s.json {
-		e := json.NewEncoder(os.Stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
-	}
-	return r.WriteTable(os.Stdout)
-}
-
 // configFile is a configuration and where it lies.
 type configFile struct {
 	*config.Config
 	path string
 }
 
-func writeConfig(dir string, env *testenv.Env, routes string) (configFile, error) {
+func (s *settings) writeConfig(dir string, env *testenv.Env, routes string) (configFile, error) {
+	way, err := s.way(env)
+	if err != nil {
+		return configFile{}, err
+	}
 	path := filepath.Join(dir, "sluice.yaml")
 	text := fmt.Sprintf(`facility: bench
-broker: {url: %q}
+%s
 queue: {redis: {url: %q}}
 store: {postgres: {url: %q}}
 admin: admin.sock
 metrics: {batch_router: off}
-%s`, env.Mosquitto.URL(), env.Redis.URL(), env.Postgres.URL(), routes)
+%s%s
+`, way, env.Redis.URL(), env.Postgres.URL(), routes, s.more)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return configFile{}, err
 	}
 	c, err := config.Load(path, nil, config.Sinks(keylessSinks().Names()...))
 	return configFile{c, path}, err
+}
+
+// way is the line of the configuration that says how messages come in.
+func (s *settings) way(env *testenv.Env) (string, error) {
+	if !s.door {
+		return fmt.Sprintf("broker: {url: %q}", env.Mosquitto.URL()), nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0") // a free port
+	if err != nil {
+		return "", err
+	}
+	// The devices of the benchmark connect all at once.
+	return fmt.Sprintf("listen: {addresses: [{address: %q}], connect_rate: 100000}", l.Addr()), l.Close()
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
-	"syscall"
-	"time"
+	"runtime/pprof"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,84 +17,50 @@ import (
 	"sluice/store/postgres"
 )
 
-const (
-	// startWithin is how long a router may take until it reads the broker.
-	startWithin = 30 * time.Second
-	// stopWithin is how long it may take to end, above its own shutdown_timeout.
-	stopWithin = 20 * time.Second
-)
-
-// router is a batch-router in a process of its own.
-type router struct {
-	cmd  *exec.Cmd
-	done chan error // gets the result of Wait, once
-}
-
-// startRouter starts argv and returns when the router reads the broker. Its log
-// goes to standard error.
-func startRouter(ctx context.Context, argv []string, socket string) (*router, error) {
-	// Not killed with ctx: it is to end in order.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
-	cmd.Stderr = os.Stderr
-	// An interrupt from the terminal is for us: we end it when we have ended.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%w (build it with `make build`)", err)
-	}
-	r := &router{cmd: cmd, done: make(chan error, 1)}
-	go func() { r.done <- cmd.Wait() }()
-	if err := r.awaitLeading(ctx, app.NewAdminClient(socket)); err != nil {
-		return nil, errors.Join(err, r.stop())
-	}
-	return r, nil
-}
-
-func (r *router) awaitLeading(ctx context.Context, client *app.AdminClient) error {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
+// leading returns a question whether the router behind an admin socket reads the
+// broker, or its door is open.
+func leading(socket string) func(context.Context) error {
+	client := app.NewAdminClient(socket)
+	return func(ctx context.Context) error {
 		status, err := client.Status(ctx)
-		if err == nil && status.Leading {
-			return nil
+		if err == nil && !status.Leading {
+			err = errors.New("it does not receive yet")
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("batch-router does not read the broker: %w", errors.Join(ctx.Err(), err))
-		case err := <-r.done:
-			r.done <- err
-			return errors.New("batch-router has ended")
-		case <-tick.C:
-		}
-	}
-}
-
-// stop ends the router in order, by force if that takes too long.
-func (r *router) stop() error {
-	_ = r.cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended
-	select {
-	case err := <-r.done:
 		return err
-	case <-time.After(stopWithin):
-		_ = r.cmd.Process.Kill()
-		return errors.Join(errors.New("batch-router had to be killed"), <-r.done)
 	}
 }
 
-// keylessRouter is the first argument with which this program is a batch-router
-// that also has the sink "numbers": bench.Counter.
-const keylessRouter = "keyless-router"
+// ownRouter is the first argument with which this program is a batch-router that also
+// has the sink "numbers", bench.Counter, and can write a profile.
+const ownRouter = "own-router"
 
 const keylessRoutes = "routes: [{topic: " + bench.DefaultKeylessTopic + ", sink: numbers}]\n"
 
-func runKeylessRouter(args []string) int {
-	fs := flag.NewFlagSet(keylessRouter, flag.ContinueOnError)
+func runOwnRouter(args []string) int {
+	fs := flag.NewFlagSet(ownRouter, flag.ContinueOnError)
+	path := fs.String("cpuprofile", "", "write a CPU profile to `FILE`")
 	sinks := keylessSinks()
 	run := func(ctx context.Context, c *config.Config, log *slog.Logger) error {
-		return app.NewBatchRouter(c, sinks, log).Run(ctx)
+		return profiled(*path, func() error { return app.NewBatchRouter(c, sinks, log).Run(ctx) })
 	}
 	return app.Main(fs, args, run, app.BatchRouterConfig(sinks)...)
+}
+
+// profiled calls run and writes a CPU profile of it, unless path is "".
+func profiled(path string, run func() error) error {
+	if path == "" {
+		return run()
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	err = run()
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
 }
 
 func keylessSinks() app.Sinks {
