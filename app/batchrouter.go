@@ -32,7 +32,7 @@ func DefaultSinks() Sinks {
 // BatchRouterConfig is what the batch-router reads of the configuration.
 func BatchRouterConfig(sinks Sinks) []config.Option {
 	return []config.Option{
-		config.Only("facility", "broker", "queue", "store", "routes", "presence", "notify", "dead", "gather", "admin", "metrics", "shutdown_timeout"),
+		config.Only("facility", "broker", "listen", "queue", "store", "routes", "presence", "notify", "dead", "gather", "admin", "metrics", "shutdown_timeout"),
 		config.Sinks(sinks.Names()...),
 	}
 }
@@ -77,10 +77,11 @@ func (s *BatchRouter) Run(ctx context.Context) error {
 	}
 	closing.add("queue", func() error { queue.Close(); return nil })
 	keeper := s.newKeeper(queue)
-	source, err := s.newSource(mux, keeper.Sync())
+	in, err := s.newWay(mux, keeper, queue)
 	if err != nil {
 		return err
 	}
+	closing.add(in.name, in.close)
 	receivers, err := s.receivers()
 	if err != nil {
 		return err
@@ -88,16 +89,17 @@ func (s *BatchRouter) Run(ctx context.Context) error {
 
 	registry := newRegistry()
 	router := sluice.NewRouter(queue, mux, sluice.Config{
-		Source: source, Presence: s.newPresence(keeper, db, receivers), Dead: db.handler(deadSink), Observer: newRouterMetrics(registry),
+		Source: in.source, Session: in.name, Door: in.door,
+		Presence: s.newPresence(keeper, db, receivers), Dead: db.handler(deadSink), Observer: newRouterMetrics(registry),
 		Logger: s.log, ShutdownTimeout: s.config.ShutdownTimeout,
 	})
 	operator := &operator{
-		facility: s.config.Facility, queue: queue, devices: queue, keeper: keeper, router: router, pool: pool, db: db, mux: mux, log: s.log,
+		facility: s.config.Facility, queue: queue, devices: queue, keeper: keeper, router: router, pool: pool, db: db, mux: mux, way: in.name, log: s.log,
 	}
-	gaugeOf(registry, "lease_held", "1 while this process reads the broker.", func() float64 { return oneIf(router.Leading()) })
+	gaugeOf(registry, "lease_held", "1 while this process reads the broker, or its front door is open.", func() float64 { return oneIf(router.Leading()) })
 	registry.MustRegister(newQueueCollector(operator.statuses))
 	registry.MustRegister(newPresenceCollector(queue.CountDevices))
-	registerSource(registry, source)
+	in.register(registry)
 	return s.serve(ctx, router, operator, healthMux(registry, operator.checks()))
 }
 
@@ -129,7 +131,7 @@ func (s *BatchRouter) serve(ctx context.Context, router *sluice.Router, o *opera
 	g.Go(func() error { o.prune(side, s.config.Dead.Keep); return nil })
 	g.Go(func() error {
 		defer end()
-		s.log.Info("started", "facility", s.config.Facility, "routes", router.Queues())
+		s.log.Info("started", append([]any{"facility", s.config.Facility, "routes", router.Queues()}, listens(s.config.Listen)...)...)
 		defer s.log.Info("stopped")
 		return router.Run(ctx)
 	})

@@ -40,6 +40,7 @@ type operator struct {
 	pool     *pgxpool.Pool
 	db       *lazyDatabase
 	mux      *sluice.Mux
+	way      string // in which messages come: broker or door
 	log      *slog.Logger
 
 	replaying sync.Mutex // one replay at a time
@@ -65,7 +66,7 @@ func (o *operator) checks() []check {
 	return []check{
 		{"queue", func(ctx context.Context) error { _, err := o.statuses(ctx); return err }},
 		{"database", o.database},
-		{"broker", func(context.Context) error { return o.router.Fault() }},
+		{o.way, func(context.Context) error { return o.router.Fault() }},
 		{"routes", o.halted},
 		{"presence", func(context.Context) error { return o.keeper.Fault() }},
 	}

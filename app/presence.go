@@ -23,7 +23,7 @@ func (s *BatchRouter) newKeeper(store presence.Store) *presence.Keeper {
 	p := s.config.Presence
 	return presence.New(store, presence.Config{
 		Facility: s.config.Facility, Events: p.LWT, MinDelay: p.MinDelay, MaxDelay: p.MaxDelay,
-		ReconnectGrace: p.ReconnectGrace, Logger: s.log,
+		ReconnectGrace: p.ReconnectGrace, Direct: s.config.Listen.Given(), Logger: s.log,
 	})
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"reflect"
 	"slices"
@@ -16,6 +17,7 @@ func (l *loader) check() {
 	top := reflect.ValueOf(l.cfg).Elem()
 	l.checkRequired(top, "")
 	l.checkBroker()
+	l.checkDoor()
 	l.checkRedis()
 	l.checkPostgres()
 	l.checkRoutes()
@@ -33,7 +35,7 @@ func (l *loader) skip(path string) bool { return !l.reads(path) || l.broken(path
 
 func (l *loader) checkRequired(v reflect.Value, prefix string) {
 	walk(v, prefix, func(path string, f field, v reflect.Value) {
-		if !f.has("required") || f.fromFile || l.given(path) || !v.IsZero() || l.skip(path) {
+		if !f.has("required") || f.fromFile || l.given(path) || !v.IsZero() || l.skip(path) || l.waived(path) {
 			return
 		}
 		env := " or " + envName(path)
@@ -200,6 +202,9 @@ func (l *loader) checkPorts() {
 			l.faultf(path, "port %s is also that of %s; give each its own", port, all[i].path)
 		}
 		all = append(all, listener{path, host, port})
+	}
+	for i := range l.cfg.Listen.Addresses {
+		walk(reflect.ValueOf(&l.cfg.Listen.Addresses[i]).Elem(), fmt.Sprintf("listen.addresses[%d]", i), look)
 	}
 	walk(reflect.ValueOf(&l.cfg.API).Elem(), "api", look)
 	walk(reflect.ValueOf(&l.cfg.Metrics).Elem(), "metrics", look)

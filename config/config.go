@@ -42,6 +42,10 @@ type Config struct {
 	Facility string `key:"facility" is:"required,name" eg:"plant-1"`
 	// Broker is the MQTT broker that the devices of the facility use.
 	Broker Broker `key:"broker"`
+	// Listen makes the batch-router the front door to which devices connect, instead of
+	// a broker: there is one of them. Clock, device and bench find the door at its first
+	// address, or where the URL of Broker in their own configuration says.
+	Listen Listen `key:"listen"`
 	// Queue is where messages wait, durably, until they are handled.
 	Queue Queue `key:"queue"`
 	// Store is where rows go.
@@ -102,6 +106,68 @@ type Broker struct {
 	// SessionExpiry is how long the broker keeps the router's session while the
 	// router is away. 7 d to 49710 d, default 168h.
 	SessionExpiry time.Duration `key:"session_expiry" default:"168h" min:"7d" max:"49710d"`
+}
+
+// Listen says how devices connect to the batch-router itself. Without Addresses it
+// reads the broker.
+type Listen struct {
+	// Addresses to listen on. Default none.
+	Addresses []ListenAddress `key:"addresses"`
+	// Users is the file of user names and passwords, as mosquitto_passwd writes it.
+	// Required unless all addresses are loopback ones or verify certificates.
+	Users string `key:"users" is:"path"`
+	// ACL is the file that says what each user may do, see mosquitto.conf(5). Default:
+	// everything.
+	ACL string `key:"acl" is:"path"`
+	// UserIsClient makes the user name the client's id, whatever its CONNECT says, so
+	// that no user takes over the session of another. Default false.
+	UserIsClient bool `key:"user_is_client" default:"false"`
+	// MaxConnections is how many connections one process holds. 1 to 1000000, default
+	// 100000.
+	MaxConnections int `key:"max_connections" default:"100000" min:"1" max:"1000000"`
+	// MaxClients is how many clients may be known, connected or not. 1 to 10000000,
+	// default 1000000.
+	MaxClients int `key:"max_clients" default:"1000000" min:"1" max:"10000000"`
+	// ConnectRate is how many connections a second one address may open, and twice as
+	// many at once. 1 or more, default 1000.
+	ConnectRate int `key:"connect_rate" default:"1000" min:"1" max:"1000000"`
+	// ReceiveMaximum is how many messages a client may send before it waits for
+	// acknowledgements. 1 to 65535, default 1000.
+	ReceiveMaximum int `key:"receive_maximum" default:"1000" min:"1" max:"65535"`
+	// MaxKeepAlive bounds the keepalive of MQTT 5 clients, and is that of clients that
+	// ask for none. 1 s to 18 h, default 1 h.
+	MaxKeepAlive time.Duration `key:"max_keepalive" default:"1h" min:"1s" max:"18h"`
+	// SessionExpiry is how long the session of a client outlives its connection, at
+	// most. 1 s to 49710 d, default 168h.
+	SessionExpiry time.Duration `key:"session_expiry" default:"168h" min:"1s" max:"49710d"`
+	// SubscriberQueue is of each client that subscribes.
+	SubscriberQueue SubscriberQueue `key:"subscriber_queue"`
+}
+
+// SubscriberQueue bounds what waits for a subscriber that is slow.
+type SubscriberQueue struct {
+	// Messages that wait at most. 1 to 100000, default 100.
+	Messages int `key:"messages" default:"100" min:"1" max:"100000"`
+	// Bytes that they have at most. 1 KiB to 64 MiB, default 256 KiB.
+	Bytes int `key:"bytes" default:"256KiB" min:"1KiB" max:"64MiB" is:"size"`
+	// OnFull says what happens when more would wait: drop_oldest, or disconnect the
+	// subscriber. Default drop_oldest.
+	OnFull string `key:"on_full" default:"drop_oldest" oneof:"drop_oldest disconnect"`
+}
+
+// Given tells whether the batch-router is a front door.
+func (l Listen) Given() bool { return len(l.Addresses) > 0 }
+
+// ListenAddress is an address of the front door.
+type ListenAddress struct {
+	// Address is host:port. Required.
+	Address string `key:"address" is:"required,address" eg:":8883"`
+	// TLS may lack ClientCA. With it the common name of each client's certificate is
+	// its user. Required unless the host is a loopback address.
+	TLS ServerTLSFiles `key:"tls"`
+	// Insecure lets an address that other machines reach do without TLS: something
+	// before it has taken it off. Default false.
+	Insecure bool `key:"insecure" default:"false"`
 }
 
 // Queue says where messages wait.

@@ -45,6 +45,7 @@ func (l *loader) load(data []byte) (*Config, error) {
 	root, whole := l.parseYAML(data)
 	if root != nil {
 		l.decodeStruct(root, reflect.ValueOf(l.cfg).Elem(), "")
+		l.findDoor(root)
 	}
 	if whole {
 		l.check()

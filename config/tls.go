@@ -19,7 +19,8 @@ type TLSFiles struct {
 	Key  string `key:"key" is:"file"`
 }
 
-// ServerTLSFiles are the files of a TLS server, PEM: all three or none.
+// ServerTLSFiles are the files of a TLS server, PEM: all three or none, but for what
+// the sections say.
 type ServerTLSFiles struct {
 	// Cert and Key are the server's certificate and its key.
 	Cert string `key:"cert" is:"file"`

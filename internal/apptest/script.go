@@ -31,8 +31,9 @@ import (
 // the commands of testscript and those that TestMain registers they may use:
 //
 //	exits N COMMAND ...           like exec, but wants exit status N
-//	site [FILE]                   start servers; sets CONFIG and, as host:port, BROKER and METRICS; FILE has
-//	                              more of the configuration, in which variables are replaced
+//	site [-door] [FILE]           start servers; sets CONFIG and, as host:port, BROKER and METRICS; FILE has
+//	                              more of the configuration, in which variables are replaced; with -door
+//	                              there is no broker, the routers listen at BROKER
 //	router                        run a batch-router on them until the script ends
 //	publish TOPIC DEVICE EPOCH T  send a reading
 //	connect DEVICE                say that the device has connected
@@ -99,13 +100,16 @@ func onStage(do func(*stage, *testscript.TestScript, []string)) func(*testscript
 }
 
 func (s *stage) startSite(ts *testscript.TestScript, args []string) {
-	extra := ""
-	if len(args) > 0 {
-		extra = os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	want := Site{Door: len(args) > 0 && args[0] == "-door"}
+	if want.Door {
+		args = args[1:]
 	}
-	s.site = New(s.t, Site{Extra: extra})
+	if len(args) > 0 {
+		want.Extra = os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	}
+	s.site = New(s.t, want)
 	ts.Setenv("CONFIG", s.site.Path())
-	ts.Setenv("BROKER", s.site.Broker.Addr())
+	ts.Setenv("BROKER", s.site.Address())
 	ts.Setenv("METRICS", s.site.Metrics)
 }
 

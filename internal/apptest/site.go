@@ -30,7 +30,12 @@ const Facility = "plant-1"
 
 // Site is what the routers of one facility need. New fills in what is not set.
 type Site struct {
+	// Broker stays nil with Door.
 	Broker, Redis *testenv.Server
+	// Door makes the routers listen on a free address instead of reading a broker.
+	// DoorKeys is YAML of what listen has beside its addresses: `users: u.txt, ...`.
+	Door     bool
+	DoorKeys string
 	// Database is the URL of a database. One that New makes is migrated.
 	Database string
 	// Metrics is the address of the router's pages; New chooses a free one.
@@ -42,15 +47,14 @@ type Site struct {
 	// short, since that of a socket must be.
 	Dir string
 
+	address   string // of the broker or the door
 	publisher *mqtt.Publisher
 }
 
 // New starts the servers that s lacks and writes the configuration.
 func New(t testing.TB, s Site) *Site {
 	t.Helper()
-	if s.Broker == nil {
-		s.Broker = testenv.Mosquitto(t)
-	}
+	s.address = s.mqtt(t)
 	if s.Redis == nil {
 		s.Redis = testenv.Redis(t)
 	}
@@ -65,7 +69,7 @@ func New(t testing.TB, s Site) *Site {
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s.Dir = dir
-	s.publisher, err = mqtt.NewPublisher(mqtt.Config{URL: s.Broker.URL()})
+	s.publisher, err = mqtt.NewPublisher(mqtt.Config{URL: "mqtt://" + s.address})
 	must(t, err)
 	t.Cleanup(func() { _ = s.publisher.Close() })
 	s.Rewrite(t)
@@ -78,6 +82,21 @@ func (s *Site) Rewrite(t testing.TB) {
 	must(t, os.WriteFile(s.Path(), []byte(s.text()), 0o600))
 }
 
+// mqtt returns the address of the door, or of a broker that runs.
+func (s *Site) mqtt(t testing.TB) string {
+	t.Helper()
+	if s.Door {
+		return freeAddress(t)
+	}
+	if s.Broker == nil {
+		s.Broker = testenv.Mosquitto(t)
+	}
+	return s.Broker.Addr()
+}
+
+// Address is where devices connect: host:port of the broker or the door.
+func (s *Site) Address() string { return s.address }
+
 // Path is where the configuration lies.
 func (s *Site) Path() string { return filepath.Join(s.Dir, "sluice.yaml") }
 
@@ -86,12 +105,24 @@ func (s *Site) Socket() string { return filepath.Join(s.Dir, "admin.sock") }
 
 func (s *Site) text() string {
 	return fmt.Sprintf(`facility: %s
-broker: {url: %q}
+%s
 queue: {redis: {url: %q}}
 store: {postgres: {url: %q}}
 admin: admin.sock
 metrics: {batch_router: %q, clock: off, device: off}
-%s`, Facility, s.Broker.URL(), s.Redis.URL(), s.Database, s.Metrics, s.Extra)
+%s`, Facility, s.way(), s.Redis.URL(), s.Database, s.Metrics, s.Extra)
+}
+
+// way is how messages come in, in one line.
+func (s *Site) way() string {
+	if !s.Door {
+		return fmt.Sprintf("broker: {url: %q}", s.Broker.URL())
+	}
+	keys := s.DoorKeys
+	if keys != "" {
+		keys = ", " + keys
+	}
+	return fmt.Sprintf("listen: {addresses: [{address: %q}]%s}", s.address, keys)
 }
 
 // Config returns the configuration as a batch-router with these sinks reads it.
@@ -110,7 +141,7 @@ func (s *Site) Migrate(t testing.TB) {
 }
 
 // Publish sends a message with QoS 1 and returns when the broker has it for a
-// subscriber; it waits until there is one.
+// subscriber; it waits until there is one. With Door: when it is stored.
 func (s *Site) Publish(t testing.TB, topic string, payload []byte) {
 	t.Helper()
 	testenv.Eventually(t, within, func() error {
