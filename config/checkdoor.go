@@ -130,17 +130,28 @@ func (l *loader) checkDoorTLS(path string, t ServerTLSFiles) {
 	}
 }
 
-// checkThere reports a file that cannot be read. It may be large, so it is only looked
-// at.
+// checkThere reports a file that cannot be read. It may be large, so it is only
+// opened.
 func (l *loader) checkThere(path, file string) {
 	if file == "" || l.broken(path) {
 		return
 	}
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
-		l.faultf(path, "%v", unreadable(file, err))
-	case !info.Mode().IsRegular():
-		l.faultf(path, "%s is not a regular file", quote(file))
+	if err := readable(file); err != nil {
+		l.faultf(path, "%v", err)
 	}
+}
+
+func readable(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() { // to open a pipe could block
+		return fmt.Errorf("%s is not a regular file", quote(path))
+	}
+	if err != nil {
+		return unreadable(path, err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return unreadable(path, err)
+	}
+	return file.Close()
 }

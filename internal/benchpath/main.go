@@ -12,7 +12,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -84,7 +83,7 @@ func (s *settings) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	conf, err := s.writeConfig(dir, env, routes)
+	conf, err := s.writeConfig(ctx, dir, env, routes)
 	if err != nil {
 		return err
 	}
@@ -94,22 +93,6 @@ func (s *settings) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, router.Stop()) }()
 	return s.measure(ctx, conf.Config, env, router)
-}
-
-// servers starts what the router needs.
-func (s *settings) servers(ctx context.Context, dir string) (*testenv.Env, error) {
-	if !s.door {
-		return testenv.Start(ctx, dir)
-	}
-	env := &testenv.Env{}
-	var err error
-	if env.Postgres, err = testenv.StartPostgres(ctx, filepath.Join(dir, "postgres")); err == nil {
-		env.Redis, err = testenv.StartRedis(ctx, filepath.Join(dir, "redis"))
-	}
-	if err != nil {
-		return nil, errors.Join(err, env.Close())
-	}
-	return env, nil
 }
 
 // command returns how to start the router, and the routes of its configuration.
@@ -160,8 +143,8 @@ type configFile struct {
 	path string
 }
 
-func (s *settings) writeConfig(dir string, env *testenv.Env, routes string) (configFile, error) {
-	way, err := s.way(env)
+func (s *settings) writeConfig(ctx context.Context, dir string, env *testenv.Env, routes string) (configFile, error) {
+	way, err := s.way(ctx, env)
 	if err != nil {
 		return configFile{}, err
 	}
@@ -179,17 +162,4 @@ metrics: {batch_router: off}
 	}
 	c, err := config.Load(path, nil, config.Sinks(keylessSinks().Names()...))
 	return configFile{c, path}, err
-}
-
-// way is the line of the configuration that says how messages come in.
-func (s *settings) way(env *testenv.Env) (string, error) {
-	if !s.door {
-		return fmt.Sprintf("broker: {url: %q}", env.Mosquitto.URL()), nil
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a free port
-	if err != nil {
-		return "", err
-	}
-	// The devices of the benchmark connect all at once.
-	return fmt.Sprintf("listen: {addresses: [{address: %q}], connect_rate: 100000}", l.Addr()), l.Close()
 }
