@@ -244,6 +244,12 @@ func (g *gadget) inFlight(acked, unacked int) {
 	}
 }
 
+func (g *gadget) allAcked() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.unacked) == 0
+}
+
 // replica is a router with a front door, on a store of which its own view can fail.
 type replica struct {
 	*frontDoor

@@ -290,6 +290,43 @@ func TestDoor_StoreStandsStill_NobodyIsInherited(t *testing.T) {
 	}
 }
 
+// A device that sends one reading at a time cannot be heard of while nothing is
+// acknowledged. It is when it could speak again that its silence counts.
+func TestDoor_StoreStandsStillForLongerThanSilentAfter_NobodyIsSilent(t *testing.T) {
+	for _, fate := range []sluicetest.Fate{sluicetest.Hang, sluicetest.Refuse} {
+		t.Run(fmt.Sprint("fate ", fate), func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				f := newFleetSite(t, 40*time.Second)
+				p := f.replica()
+				g, mute := f.gadget("g"), f.gadget("mute")
+				g.connect(p.frontDoor)
+				mute.connect(p.frontDoor)
+				mute.publish("data/mute", "1")
+				g.publish("data/g", "1")
+				f.advance(5 * time.Second)
+				for _, op := range ingestCalls {
+					p.queue.Fail(op, fate, errDown, -1)
+				}
+				g.publish("data/g", "2")
+				f.advance(5 * time.Minute)
+				p.thaw()
+				for range 100 { // until the PUBACK is there
+					if g.allAcked() {
+						break
+					}
+					f.advance(100 * ms)
+				}
+				f.advance(ms)
+				g.publish("data/g", "3") // at once: it has waited for that
+				f.advance(4 * time.Second)
+				f.reports()
+				f.advance(5 * time.Second)
+				f.reports("outage mute")
+			})
+		})
+	}
+}
+
 func TestDoor_DrainedReplica_IsInheritedAtOnce(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		f := newFleetSite(t, 0)

@@ -335,7 +335,7 @@ func (in *ingest) take(ctx context.Context, s Session, ds []Delivery) error {
 		return err
 	}
 	if in.keeper != nil {
-		in.keeper.Applied(receipt.Presence, g.CaughtUp)
+		in.keeper.Applied(receipt.Presence, in.groups.presence.marked)
 	}
 	err = s.Ack(ds)
 	in.appended(g, receipt) // also when the connection broke: it is stored
@@ -371,10 +371,14 @@ func (in *ingest) append(ctx context.Context, g *Group, ds []Delivery) (Receipt,
 		receipt, err := in.queue.Append(call, g)
 		cancel()
 		if err == nil {
+			took := time.Since(began)
 			if failed != nil {
-				in.log.Info("appending again", "after", time.Since(began))
+				in.log.Info("appending again", "after", took)
 			}
-			in.config.Observer.Appended(g, time.Since(began))
+			if in.keeper != nil {
+				in.groups.presence.stalled(took)
+			}
+			in.config.Observer.Appended(g, took)
 			return receipt, nil
 		}
 		if errors.Is(err, ErrFenced) || ctx.Err() != nil {

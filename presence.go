@@ -241,8 +241,9 @@ type Attendant interface {
 	// Uptime: the broker says how long it has been running. stale: as of its last
 	// update, not now.
 	Uptime(up time.Duration, at int64, stale bool)
-	// Applied: an append is durable.
-	Applied(r PresenceReceipt, caughtUp int64)
+	// Applied: an append is durable. marked is the presence time of the newest marker in
+	// it, 0 for none.
+	Applied(r PresenceReceipt, marked int64)
 }
 
 // Attended is a session as its Attendant sees it.

@@ -132,15 +132,15 @@ func (k *Keeper) Uptime(up time.Duration, at int64, stale bool) {
 }
 
 // Applied implements sluice.Attendant.
-func (k *Keeper) Applied(r sluice.PresenceReceipt, caughtUp int64) {
-	if caughtUp > 0 && caughtUp >= k.marked.Load() {
+func (k *Keeper) Applied(r sluice.PresenceReceipt, marked int64) {
+	if marked > 0 && marked >= k.marked.Load() {
 		k.marked.Store(0)
 	}
 	if r.Next > 0 {
 		k.told.Store(r.Next)
 	}
 	armed := k.armed.Load() // after told: judge sees that, or this sees what judge found
-	if caughtUp == 0 && (r.Next == 0 || armed > 0 && armed <= r.Next) {
+	if marked == 0 && (r.Next == 0 || armed > 0 && armed <= r.Next) {
 		return
 	}
 	select {

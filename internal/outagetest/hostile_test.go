@@ -16,6 +16,7 @@ import (
 	"sluice/device"
 	"sluice/gen/msg"
 	"sluice/internal/apptest"
+	"sluice/internal/outagekit"
 	"sluice/internal/testenv"
 	"sluice/mqtt"
 )
@@ -34,7 +35,7 @@ func willMessage(name string, delay int64) []byte {
 // nothing up and leaves nothing behind.
 func TestHostile_WillsAndNames_NoHarmToOthers(t *testing.T) {
 	t.Parallel()
-	stub := newStub(t)
+	stub := outagekit.NewStub(t)
 	site := apptest.New(t, apptest.Site{Extra: groupme(stub)})
 	retain(t, site, "lwt", willMessage("ghost", 1)) // of old: not for us
 	router := site.Start(t, app.DefaultSinks())
@@ -65,7 +66,7 @@ func TestHostile_WillsAndNames_NoHarmToOthers(t *testing.T) {
 	}
 	awaitDevices(t, router.AdminClient, func(s app.Status) bool { return s.Devices.Down == 4 && s.Devices.Suspect == 1 })
 	for _, name := range []string{"zero", "minus", "lwt", "connect"} {
-		stub.await(t, 1, name+" down")
+		stub.Await(t, 1, name+" down")
 	}
 	router.AwaitAccount(t, sluice.AccountPresence, func(q sluice.QueueStatus) bool { return q.Account.Dead == dead })
 	if n := site.Count(t, "SELECT count(*) FROM data.outage"); n > 4 {
@@ -90,10 +91,10 @@ func retain(t testing.TB, site *apptest.Site, topic string, payload []byte) {
 }
 
 // onlyNamed fails when a report names what it must not.
-func onlyNamed(t testing.TB, s *stub, never string) {
+func onlyNamed(t testing.TB, s *outagekit.Stub, never string) {
 	t.Helper()
-	if found := s.with(never); len(found) > 0 {
-		t.Errorf("a report names %s: %s", never, found[0].text)
+	if found := s.With(never); len(found) > 0 {
+		t.Errorf("a report names %s: %s", never, found[0].Text)
 	}
 }
 
@@ -101,7 +102,7 @@ func onlyNamed(t testing.TB, s *stub, never string) {
 // readings go on, no report comes, and memory and queues stay as they are.
 func TestHostile_AlternatingConnectAndWill_NoStallNoGrowth(t *testing.T) {
 	t.Parallel()
-	stub := newStub(t)
+	stub := outagekit.NewStub(t)
 	site := apptest.New(t, apptest.Site{Extra: groupme(stub)})
 	router := site.Start(t, app.DefaultSinks())
 	router.AwaitLeading(t)
@@ -169,7 +170,7 @@ func visible(t testing.TB, site *apptest.Site, n int) time.Duration {
 	t.Helper()
 	began := time.Now()
 	site.Publish(t, "data/sensor", apptest.Reading("probe", int64(1_700_000_000+n), 20))
-	testenv.Eventually(t, patience, func() error {
+	testenv.Eventually(t, outagekit.Patience, func() error {
 		if site.Count(t, "SELECT count(*) FROM data.sensor WHERE device = 'probe' AND epoch = $1", 1_700_000_000+n) == 0 {
 			return fmt.Errorf("no row yet")
 		}

@@ -12,6 +12,7 @@ import (
 	"sluice/app"
 	"sluice/device"
 	"sluice/internal/apptest"
+	"sluice/internal/outagekit"
 	"sluice/internal/process"
 	"sluice/internal/testenv"
 )
@@ -27,7 +28,7 @@ func TestPowerCut_OneReport(t *testing.T) {
 		t.Parallel()
 	}
 	const delay = 10 * time.Second
-	stub := newStub(t)
+	stub := outagekit.NewStub(t)
 	site := apptest.New(t, apptest.Site{Extra: fmt.Sprintf(
 		"notify: [{kind: webhook, url: %q}, {kind: groupme, bot_id: bot-1, url: %q}]\n", stub.URL+"/hook", stub.URL)})
 	router := process.Start(t, envRouter, site.Path())
@@ -43,22 +44,22 @@ func TestPowerCut_OneReport(t *testing.T) {
 	}
 	awaitDevices(t, client, func(s app.Status) bool { return s.Devices.Down == int64(n) })
 	took := time.Since(cut)
-	hook, chat := stub.awaitPath(t, "/hook"), stub.awaitPath(t, "/v3/bots/post")
-	t.Logf("%d devices down %v after the power cut (delay %v); GroupMe got %d characters:\n%s", n, took.Round(10*time.Millisecond), delay, len(chat.text), chat.text)
+	hook, chat := stub.AwaitPath(t, "/hook"), stub.AwaitPath(t, "/v3/bots/post")
+	t.Logf("%d devices down %v after the power cut (delay %v); GroupMe got %d characters:\n%s", n, took.Round(10*time.Millisecond), delay, len(chat.Text), chat.Text)
 	if took > delay+3*time.Second {
 		t.Errorf("all devices down after %v, want at most %v", took, delay+3*time.Second)
 	}
 	var report struct {
 		Storm struct{ Devices, Alive int }
 	}
-	if err := json.Unmarshal(hook.body, &report); err != nil {
+	if err := json.Unmarshal(hook.Body, &report); err != nil {
 		t.Fatal(err)
 	}
 	if report.Storm.Devices != n || report.Storm.Alive != n {
 		t.Errorf("the report tells of %+v, want %d of %d", report.Storm, n, n)
 	}
 	awaitQuiet(t, client)
-	if all := stub.accepted(); len(all) != 2 {
+	if all := stub.Accepted(); len(all) != 2 {
 		t.Errorf("got %d reports, want one per receiver", len(all))
 	}
 	if full {
@@ -72,7 +73,7 @@ func TestPowerCut_OneReport(t *testing.T) {
 
 func awaitDevices(t testing.TB, client *app.AdminClient, ok func(app.Status) bool) {
 	t.Helper()
-	testenv.Eventually(t, 2*patience, func() error {
+	testenv.Eventually(t, 2*outagekit.Patience, func() error {
 		s, err := client.Status(t.Context())
 		if err == nil && !ok(s) {
 			err = fmt.Errorf("devices: %+v", s.Devices)
@@ -84,7 +85,7 @@ func awaitDevices(t testing.TB, client *app.AdminClient, ok func(app.Status) boo
 // awaitQuiet waits until no queue has a message.
 func awaitQuiet(t testing.TB, client *app.AdminClient) {
 	t.Helper()
-	testenv.Eventually(t, patience, func() error {
+	testenv.Eventually(t, outagekit.Patience, func() error {
 		s, err := client.Status(t.Context())
 		if err != nil {
 			return err

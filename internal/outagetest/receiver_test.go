@@ -11,6 +11,7 @@ import (
 	"sluice/app"
 	"sluice/device"
 	"sluice/internal/apptest"
+	"sluice/internal/outagekit"
 )
 
 // A receiver that answers 500 for a while holds up no other, and gets every
@@ -21,7 +22,7 @@ func TestReceiver_FailingForAWhile_HoldsUpNoOther(t *testing.T) {
 	if os.Getenv("OUTAGE_PROOF") == "full" {
 		ill = time.Minute
 	}
-	good, bad := newStub(t), newStub(t)
+	good, bad := outagekit.NewStub(t), outagekit.NewStub(t)
 	site := apptest.New(t, apptest.Site{Extra: fmt.Sprintf(`notify:
   - {kind: webhook, name: good, url: %q}
   - {kind: webhook, name: bad, url: %q}
@@ -32,15 +33,15 @@ func TestReceiver_FailingForAWhile_HoldsUpNoOther(t *testing.T) {
 	f := fleet(t, site, device.Config{Count: n, Prefix: "pump-", Delay: time.Second})
 	awaitTruth(t, f, device.Announced, n)
 
-	bad.answer(http.StatusInternalServerError)
+	bad.Answer(http.StatusInternalServerError)
 	began := time.Now()
 	var late []time.Duration
 	for i := 1; i <= n; i++ {
 		name := fmt.Sprintf("pump-%04d", i)
 		drop(t, f, name, 0)
 		dropped := time.Now()
-		report := good.await(t, 1, name+" down")[0]
-		late = append(late, report.at.Sub(dropped.Add(time.Second)))
+		report := good.Await(t, 1, name+" down")[0]
+		late = append(late, report.At.Sub(dropped.Add(time.Second)))
 	}
 	if left := ill - time.Since(began); left > 0 {
 		select {
@@ -48,22 +49,22 @@ func TestReceiver_FailingForAWhile_HoldsUpNoOther(t *testing.T) {
 		case <-t.Context().Done():
 		}
 	}
-	if got := bad.accepted(); len(got) != 0 {
+	if got := bad.Accepted(); len(got) != 0 {
 		t.Fatalf("the ill receiver accepted %d reports", len(got))
 	}
-	bad.answer(0)
+	bad.Answer(0)
 	for i := 1; i <= n; i++ {
-		bad.await(t, 1, fmt.Sprintf("pump-%04d down", i))
+		bad.Await(t, 1, fmt.Sprintf("pump-%04d down", i))
 	}
 	awaitQuiet(t, router.AdminClient)
-	for name, s := range map[string]*stub{"good": good, "bad": bad} {
+	for name, s := range map[string]*outagekit.Stub{"good": good, "bad": bad} {
 		for i := 1; i <= n; i++ {
-			if got := len(s.with(fmt.Sprintf("pump-%04d down", i))); got != 1 {
+			if got := len(s.With(fmt.Sprintf("pump-%04d down", i))); got != 1 {
 				t.Errorf("receiver %s was told %d times of pump-%04d", name, got, i)
 			}
 		}
 	}
-	t.Logf("ill for %v after %d tries; the other was told at most %v after the deadline", time.Since(began).Round(time.Second), bad.tried(), slices.Max(late).Round(time.Millisecond))
+	t.Logf("ill for %v after %d tries; the other was told at most %v after the deadline", time.Since(began).Round(time.Second), bad.Tried(), slices.Max(late).Round(time.Millisecond))
 	if most := slices.Max(late); most > 2*time.Second {
 		t.Errorf("the good receiver was told %v late", most)
 	}

@@ -11,6 +11,7 @@ import (
 	"sluice/clock"
 	"sluice/device"
 	"sluice/internal/apptest"
+	"sluice/internal/outagekit"
 	"sluice/internal/testenv"
 	"sluice/mqtt"
 )
@@ -39,7 +40,7 @@ func fleet(t testing.TB, site *apptest.Site, c device.Config) *device.Fleet {
 // awaitTruth waits until the fleet's log has n events of a kind.
 func awaitTruth(t testing.TB, f *device.Fleet, what device.What, n int) {
 	t.Helper()
-	testenv.Eventually(t, patience, func() error {
+	testenv.Eventually(t, outagekit.Patience, func() error {
 		got := 0
 		for _, e := range f.Truth() {
 			if e.What == what {
@@ -54,7 +55,7 @@ func awaitTruth(t testing.TB, f *device.Fleet, what device.What, n int) {
 }
 
 // groupme is a configuration with the stub as the only receiver.
-func groupme(s *stub) string {
+func groupme(s *outagekit.Stub) string {
 	return fmt.Sprintf("notify: [{kind: groupme, bot_id: bot-1, url: %q}]\n", s.URL)
 }
 
@@ -63,7 +64,7 @@ func groupme(s *stub) string {
 // comes back inside the delay, none does.
 func TestScenario_FourPulsesThenADroppedSocket_OneReport(t *testing.T) {
 	t.Parallel()
-	stub := newStub(t)
+	stub := outagekit.NewStub(t)
 	site := apptest.New(t, apptest.Site{Extra: groupme(stub)})
 	router := site.Start(t, app.DefaultSinks())
 	router.AwaitLeading(t)
@@ -78,21 +79,21 @@ func TestScenario_FourPulsesThenADroppedSocket_OneReport(t *testing.T) {
 	drop(t, f, "kitchen-0001", 500*time.Millisecond) // inside the delay
 	awaitTruth(t, f, device.Announced, 2)
 	drop(t, f, "kitchen-0001", 4*time.Second)
-	report := stub.await(t, 1, "kitchen-0001", "down")[0]
+	report := stub.Await(t, 1, "kitchen-0001", "down")[0]
 	truth := device.Outages(f.Truth(), device.Observer{Delay: 2 * time.Second})
 	if len(truth) != 1 || !truth[0].Certain {
 		t.Fatalf("the truth is %+v, want one certain outage", truth)
 	}
-	if late := report.at.Sub(truth[0].Deadline); late < 0 || late > 2*time.Second {
+	if late := report.At.Sub(truth[0].Deadline); late < 0 || late > 2*time.Second {
 		t.Errorf("the report came %v after the deadline", late)
 	}
-	t.Logf("reported %v after the deadline:\n%s", report.at.Sub(truth[0].Deadline), report.text)
-	back := stub.await(t, 1, "kitchen-0001", "back")[0]
-	t.Logf("then:\n%s", back.text)
-	if all := stub.accepted(); len(all) != 2 {
+	t.Logf("reported %v after the deadline:\n%s", report.At.Sub(truth[0].Deadline), report.Text)
+	back := stub.Await(t, 1, "kitchen-0001", "back")[0]
+	t.Logf("then:\n%s", back.Text)
+	if all := stub.Accepted(); len(all) != 2 {
 		t.Errorf("got %d reports, want 2: %+v", len(all), all)
 	}
-	testenv.Eventually(t, patience, func() error {
+	testenv.Eventually(t, outagekit.Patience, func() error {
 		n := site.Count(t, `SELECT count(*) FROM data.outage WHERE device = 'kitchen-0001' AND cause = 'lwt'
 			AND recovery = 'connect' AND up_at > down_at AND cardinality(report_ids) = 1`)
 		if n != 1 {

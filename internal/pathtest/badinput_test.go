@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"sluice"
+	"sluice/internal/pathload"
 )
 
 // rawReading encodes a reading that the generated code would refuse.
@@ -28,13 +29,13 @@ func rawReading(device string, temp, rh float32, epoch int64) []byte {
 // badInput makes messages that are wrong in some way, k counting upwards.
 type badInput struct {
 	name string
-	make func(k int) *publication
+	make func(k int) *pathload.Publication
 }
 
 // badInputs are one of each kind. Not all end as dead letters: a few are odd and
 // right.
 func badInputs() []badInput {
-	good := encode(reading(routeSensor, "bad", 1, 0).row)
+	good := pathload.Encode(pathload.Reading(pathload.RouteSensor, "bad", 1, 0).Row)
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	list := []badInput{
 		refused("truncated", sluice.ReasonDecode, good[:len(good)-2]),
@@ -43,30 +44,32 @@ func badInputs() []badInput {
 		refused("device of another type", sluice.ReasonDecode, []byte{1 << 3, 5}),
 		refused("epoch of another type", sluice.ReasonDecode, append(slices.Clip(good), 4<<3|5, 1, 2, 3, 4)),
 		refused("group", sluice.ReasonDecode, []byte{9<<3 | 3}),
-		refused("invalid UTF-8", sluice.ReasonDecode, rawReading("bad\xff", 1, 2, epoch0)),
-		refused("NaN", sluice.ReasonNotFinite, rawReading("bad", nan, 2, epoch0)),
-		refused("infinity", sluice.ReasonNotFinite, rawReading("bad", 1, inf, epoch0)),
-		refused("minus infinity", sluice.ReasonNotFinite, rawReading("bad", -inf, 2, epoch0)),
+		refused("invalid UTF-8", sluice.ReasonDecode, rawReading("bad\xff", 1, 2, pathload.Epoch0)),
+		refused("NaN", sluice.ReasonNotFinite, rawReading("bad", nan, 2, pathload.Epoch0)),
+		refused("infinity", sluice.ReasonNotFinite, rawReading("bad", 1, inf, pathload.Epoch0)),
+		refused("minus infinity", sluice.ReasonNotFinite, rawReading("bad", -inf, 2, pathload.Epoch0)),
 		refused("epoch zero", sluice.ReasonEpoch, rawReading("bad", 1, 2, 0)),
 		refused("epoch negative", sluice.ReasonEpoch, rawReading("bad", 1, 2, -1)),
-		refused("epoch in milliseconds", sluice.ReasonEpoch, rawReading("bad", 1, 2, epoch0*1000)),
+		refused("epoch in milliseconds", sluice.ReasonEpoch, rawReading("bad", 1, 2, pathload.Epoch0*1000)),
 		refused("epoch least", sluice.ReasonEpoch, rawReading("bad", 1, 2, math.MinInt64)),
 		refused("epoch greatest", sluice.ReasonEpoch, rawReading("bad", 1, 2, math.MaxInt64)),
-		refused("payload of 64 KiB", sluice.ReasonTooLarge, pad(good, 64<<10)),
-		refused("payload a byte too large", sluice.ReasonTooLarge, pad(good, sluice.MaxPayload+1-len(good))),
-		{"largest payload", func(k int) *publication { return sized(reading(routeSensor, "largest", k, 0), sluice.MaxPayload) }},
-		{"identity", func(int) *publication {
-			return doomed(routeSensor+"/somebody", good, routeSensor, sluice.ReasonIdentity)
+		refused("payload of 64 KiB", sluice.ReasonTooLarge, pathload.Pad(good, 64<<10)),
+		refused("payload a byte too large", sluice.ReasonTooLarge, pathload.Pad(good, sluice.MaxPayload+1-len(good))),
+		{"largest payload", func(k int) *pathload.Publication {
+			return sized(pathload.Reading(pathload.RouteSensor, "largest", k, 0), sluice.MaxPayload)
 		}},
-		{"number too short", func(int) *publication {
-			return doomed(routeNumber, []byte("15 bytes, not 16"[:15]), routeNumber, sluice.ReasonDecode)
+		{"identity", func(int) *pathload.Publication {
+			return pathload.Doomed(pathload.RouteSensor+"/somebody", good, pathload.RouteSensor, sluice.ReasonIdentity)
 		}},
-		{"number too large", func(int) *publication {
-			return doomed(routeNumber, make([]byte, 64<<10), routeNumber, sluice.ReasonTooLarge)
+		{"number too short", func(int) *pathload.Publication {
+			return pathload.Doomed(pathload.RouteNumber, []byte("15 bytes, not 16"[:15]), pathload.RouteNumber, sluice.ReasonDecode)
 		}},
-		{"retained number", func(k int) *publication {
-			p := counted(1<<20, k, 0)
-			p.retain = true
+		{"number too large", func(int) *pathload.Publication {
+			return pathload.Doomed(pathload.RouteNumber, make([]byte, 64<<10), pathload.RouteNumber, sluice.ReasonTooLarge)
+		}},
+		{"retained number", func(k int) *pathload.Publication {
+			p := pathload.Counted(1<<20, k, 0)
+			p.Retain = true
 			return p
 		}},
 	}
@@ -74,31 +77,33 @@ func badInputs() []badInput {
 		"data/sensor", "$dead", "$SYS", "a\x00b", "a\nb", "a/b", "+", "#", "a b", "it's", `"`, `\`, "é",
 		"'; DROP TABLE data.sensor; --", "-a", ".", strings.Repeat("a", 65), strings.Repeat("z", 5000),
 	} {
-		list = append(list, refused(fmt.Sprintf("name %.20q", name), sluice.ReasonDeviceName, rawReading(name, 1, 2, epoch0)))
+		list = append(list, refused(fmt.Sprintf("name %.20q", name), sluice.ReasonDeviceName, rawReading(name, 1, 2, pathload.Epoch0)))
 	}
 	for _, name := range []string{"a'b", "a b", "$dead", `a"b`, "é"} {
-		list = append(list, badInput{fmt.Sprintf("name %q in the topic", name), func(int) *publication {
-			return doomed(routeSensor+"/"+name, rawReading(name, 1, 2, epoch0), routeSensor, sluice.ReasonDeviceName)
+		list = append(list, badInput{fmt.Sprintf("name %q in the topic", name), func(int) *pathload.Publication {
+			return pathload.Doomed(pathload.RouteSensor+"/"+name, rawReading(name, 1, 2, pathload.Epoch0), pathload.RouteSensor, sluice.ReasonDeviceName)
 		}})
 	}
 	// Reserved as topics, but names like any other.
 	for _, name := range []string{"lwt", "connect", "pulse", "sluice", "null", strings.Repeat("a", 64)} {
-		list = append(list, badInput{"name " + name, func(k int) *publication { return reading(routeSensor, name, k, 0) }})
+		list = append(list, badInput{"name " + name, func(k int) *pathload.Publication { return pathload.Reading(pathload.RouteSensor, name, k, 0) }})
 	}
 	for _, topic := range []string{"unknown", "data/sensors", "data/sensor/a/b", "count/number/x", "pulse", "/", "data//sensor"} {
-		list = append(list, badInput{"topic " + topic, func(int) *publication { return &publication{topic: topic, payload: good, qos: 1} }})
+		list = append(list, badInput{"topic " + topic, func(int) *pathload.Publication { return &pathload.Publication{Topic: topic, Payload: good, QoS: 1} }})
 	}
 	return list
 }
 
 // refused is a payload of the sensor route that becomes a dead letter.
 func refused(name, reason string, payload []byte) badInput {
-	return badInput{name, func(int) *publication { return doomed(routeSensor, payload, routeSensor, reason) }}
+	return badInput{name, func(int) *pathload.Publication {
+		return pathload.Doomed(pathload.RouteSensor, payload, pathload.RouteSensor, reason)
+	}}
 }
 
 // sized pads a publication to a payload of exactly n bytes.
-func sized(p *publication, n int) *publication {
-	p.payload = pad(p.payload, n-len(p.payload))
+func sized(p *pathload.Publication, n int) *pathload.Publication {
+	p.Payload = pathload.Pad(p.Payload, n-len(p.Payload))
 	return p
 }
 
@@ -108,53 +113,53 @@ const maxStall = 2 * time.Second
 // It runs alone, because it measures.
 func TestPath_BadInput_BecomesDeadLettersAndStallsNothing(t *testing.T) {
 	s := newSite(t, siteServers{})
-	early := startDevice(t, s.broker.Addr(), "early") // before anybody has subscribed
-	retained := &publication{topic: routeNumber, payload: encodeNumber(-1, -1, 0), qos: 1, retain: true}
-	early.send(retained, nil)
-	early.awaitAcks()
+	early := pathload.StartDevice(t, pathload.Link{Address: s.broker.Addr()}, "early") // before anybody has subscribed
+	retained := &pathload.Publication{Topic: pathload.RouteNumber, Payload: pathload.EncodeNumber(-1, -1, 0), QoS: 1, Retain: true}
+	early.Send(retained, nil)
+	early.AwaitAcks()
 	r := s.startLeading()
 
 	kinds := badInputs()
-	l := s.load(loadPlan{burst: 4, spoil: func(i int) *publication { return kinds[i%len(kinds)].make(i) }})
-	unsure := startDevice(t, s.broker.Addr(), "unsure")
-	unsure.awaitConnected()
-	var sent []*publication
+	l := s.load(pathload.Plan{Burst: 4, Spoil: func(i int) *pathload.Publication { return kinds[i%len(kinds)].make(i) }})
+	unsure := pathload.StartDevice(t, pathload.Link{Address: s.broker.Addr()}, "unsure")
+	unsure.AwaitConnected()
+	var sent []*pathload.Publication
 	for k := range 100 { // QoS 0: no promise, and none is lost on this way
-		p := reading(routeSensor, "unsure", k, 0)
-		p.qos = 0
-		unsure.send(p, nil)
+		p := pathload.Reading(pathload.RouteSensor, "unsure", k, 0)
+		p.QoS = 0
+		unsure.Send(p, nil)
 		sent = append(sent, p)
 	}
 	stall := s.longestStall(9000)
-	sent = append(sent, l.finish()...)
-	if l.spoiled < 2*len(kinds) {
-		t.Errorf("only %d bad messages of %d kinds", l.spoiled, len(kinds))
+	sent = append(sent, l.Finish()...)
+	if l.Spoiled() < 2*len(kinds) {
+		t.Errorf("only %d bad messages of %d kinds", l.Spoiled(), len(kinds))
 	}
-	t.Logf("%d bad messages of %d kinds among %d; the longest time without a new row: %v", l.spoiled, len(kinds), len(sent), stall)
+	t.Logf("%d bad messages of %d kinds among %d; the longest time without a new row: %v", l.Spoiled(), len(kinds), len(sent), stall)
 	if stall > maxStall {
 		t.Errorf("no new row for %v, want less than %v", stall, maxStall)
 	}
 	for _, p := range sent {
-		if !p.wanted() && !p.nobody {
-			t.Errorf("topic %q reached somebody", p.topic)
+		if !p.Wanted() && !p.Unsubscribed() {
+			t.Errorf("topic %q reached somebody", p.Topic)
 		}
 	}
-	s.verify(sent)
+	s.Verify(sent)
 	r.Terminate()
 	r = s.startLeading() // what is retained now is not replayed either
-	l = s.load(loadPlan{name: "after"})
-	s.awaitRows(200)
-	s.verify(append(sent, l.finish()...))
+	l = s.load(pathload.Plan{Name: "after"})
+	s.AwaitRows(200)
+	s.Verify(append(sent, l.Finish()...))
 	r.Terminate()
 }
 
 // longestStall returns the longest time without a new row until there are n.
 func (s *site) longestStall(n int64) (longest time.Duration) {
 	s.t.Helper()
-	s.awaitRows(1)
+	s.AwaitRows(1)
 	last, since := int64(0), time.Now()
-	eventually(s.t, patience, func() error {
-		rows, err := s.rows()
+	pathload.Eventually(s.t, patience, func() error {
+		rows, err := s.Rows()
 		if err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@
 // decorators around Queue and Handler raise SIGKILL at a named point; production
 // code knows nothing of them.
 //
-// Every test ends with Site.verify: each message that the broker acknowledged is
+// Every test ends with Ledger.Verify of pathload: each message that the broker acknowledged is
 // stored exactly once with the values sent, or is a dead letter with its reason,
 // and the accounts of all routes balance and agree with the tables.
 //

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/internal/pathload"
 	"sluice/internal/testenv"
 )
 
@@ -19,7 +20,7 @@ func TestPath_BrokerLinkCut_RecognisesRedelivery(t *testing.T) {
 	link := testenv.Proxy(t, s.broker.Addr())
 	s.settings.Broker = "mqtt://" + link.Addr()
 	r := s.startLeading()
-	l := s.load(loadPlan{spoil: spoiled})
+	l := s.load(pathload.Plan{Spoil: spoiled})
 	const cuts = 12
 	for i := range cuts {
 		led := r.Logged(msgLeading)
@@ -33,17 +34,17 @@ func TestPath_BrokerLinkCut_RecognisesRedelivery(t *testing.T) {
 			link.Mend()
 		case 2: // appended, and its PUBACK lost
 			link.Lose(testenv.ToServer)
-			s.awaitReceived(routeSensor, 30)
+			s.AwaitReceived(pathload.RouteSensor, 30)
 			link.Reset()
 			link.Resume()
 		}
 		r.AwaitLog(msgLeading, led+1)
-		s.awaitReceived(routeSensor, 30)
+		s.AwaitReceived(pathload.RouteSensor, 30)
 	}
-	sent := l.finish()
-	s.verify(sent)
-	for _, queue := range []string{routeSensor, routeNumber} {
-		n := s.mustStatus(queue).Account.Dropped[sluice.DropRedelivery]
+	sent := l.Finish()
+	s.Verify(sent)
+	for _, queue := range []string{pathload.RouteSensor, pathload.RouteNumber} {
+		n := s.MustStatus(queue).Account.Dropped[sluice.DropRedelivery]
 		if n == 0 {
 			t.Errorf("%s: no redelivery was recognised", queue)
 		}
@@ -60,59 +61,46 @@ func TestPath_DeviceResendsAfterLostPuback_OneRow(t *testing.T) {
 	s := newSite(t, siteServers{})
 	r := s.startLeading()
 	link := testenv.Proxy(t, s.broker.Addr())
-	d := startDevice(t, link.Addr(), "forgetful")
-	const readings = deviceWindow
-	send := func(d *device, k int) *publication {
-		topic := routeSensor
+	d := pathload.StartDevice(t, pathload.Link{Address: link.Addr()}, "forgetful")
+	const readings = pathload.Window
+	send := func(d *pathload.Device, k int) *pathload.Publication {
+		topic := pathload.RouteSensor
 		if k%2 == 1 {
 			topic += "/forgetful"
 		}
-		p := reading(topic, "forgetful", k, 0)
-		if !d.send(p, nil) {
+		p := pathload.Reading(topic, "forgetful", k, 0)
+		if !d.Send(p, nil) {
 			t.Fatal("the device does not send")
 		}
 		return p
 	}
 
-	d.awaitConnected()
+	d.AwaitConnected()
 	link.Lose(testenv.ToClient)
-	var sent []*publication
+	var sent []*pathload.Publication
 	for k := range readings {
 		sent = append(sent, send(d, k))
 	}
-	s.awaitStatus(routeSensor, "all stored", func(st sluice.QueueStatus) bool { return st.Account.Stored == readings })
-	if acked, _ := d.counts(); acked > 0 {
+	s.AwaitStatus(pathload.RouteSensor, "all stored", func(st sluice.QueueStatus) bool { return st.Account.Stored == readings })
+	if acked, _ := d.Counts(); acked > 0 {
 		t.Fatalf("%d PUBACKs have arrived, want none", acked)
 	}
 	link.Reset()
 	link.Resume()
-	d.awaitAcks()
-	again := startDevice(t, s.broker.Addr(), "forgetful-again")
+	d.AwaitAcks()
+	again := pathload.StartDevice(t, pathload.Link{Address: s.broker.Addr()}, "forgetful-again")
 	for k := range readings {
 		sent = append(sent, send(again, k))
 	}
-	again.awaitAcks()
-	s.awaitStatus(routeSensor, "all received", func(st sluice.QueueStatus) bool { return st.Account.Received >= 3*readings })
+	again.AwaitAcks()
+	s.AwaitStatus(pathload.RouteSensor, "all received", func(st sluice.QueueStatus) bool { return st.Account.Received >= 3*readings })
 
-	s.verify(sent)
-	a := s.mustStatus(routeSensor).Account
+	s.Verify(sent)
+	a := s.MustStatus(pathload.RouteSensor).Account
 	if a.Stored != readings || a.Duplicate != 2*readings || a.Dead != 0 {
 		t.Errorf("%d readings, each sent three times: %+v", readings, a)
 	}
 	r.Terminate()
-}
-
-// awaitConnected waits until the device has a connection.
-func (d *device) awaitConnected() {
-	d.t.Helper()
-	eventually(d.t, patience, func() error {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if d.conn == nil {
-			return fmt.Errorf("%s is not connected: %w", d.name, d.fault)
-		}
-		return nil
-	})
 }
 
 // Two readings with one device and second but other values cannot both be rows.
@@ -122,45 +110,45 @@ func TestPath_TwoReadingsInOneSecond_OneRowOneConflict(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteServers{})
 	r := s.startLeading()
-	l := s.load(loadPlan{})
-	d := startDevice(t, s.broker.Addr(), "hasty")
-	var sent []*publication
-	send := func(p *publication) {
+	l := s.load(pathload.Plan{})
+	d := pathload.StartDevice(t, pathload.Link{Address: s.broker.Addr()}, "hasty")
+	var sent []*pathload.Publication
+	send := func(p *pathload.Publication) {
 		t.Helper()
-		if !d.send(p, nil) {
+		if !d.Send(p, nil) {
 			t.Fatal("the device does not send")
 		}
 		sent = append(sent, p)
 	}
-	other := func(k int) *publication {
-		row := reading("", "hasty", k, 0).row
+	other := func(k int) *pathload.Publication {
+		row := pathload.Reading("", "hasty", k, 0).Row
 		row.Temp++
-		return doomed(routeSensor, encode(row), routeSensor, sluice.ReasonConflict)
+		return pathload.Doomed(pathload.RouteSensor, pathload.Encode(row), pathload.RouteSensor, sluice.ReasonConflict)
 	}
 	const pairs = 10
 	for k := range pairs { // together
-		send(reading(routeSensor, "hasty", k, 0))
+		send(pathload.Reading(pathload.RouteSensor, "hasty", k, 0))
 		send(other(k))
 	}
 	for k := pairs; k < 2*pairs; k++ {
-		send(reading(routeSensor, "hasty", k, 0))
+		send(pathload.Reading(pathload.RouteSensor, "hasty", k, 0))
 	}
-	d.awaitAcks()
+	d.AwaitAcks()
 	s.awaitReadings("hasty", 2*pairs)
 	for k := pairs; k < 2*pairs; k++ { // afterwards
 		send(other(k))
 	}
-	d.awaitAcks()
-	s.verify(append(l.finish(), sent...))
+	d.AwaitAcks()
+	s.Verify(append(l.Finish(), sent...))
 	r.Terminate()
 }
 
 // awaitReadings waits until a device has n rows.
 func (s *site) awaitReadings(device string, n int) {
 	s.t.Helper()
-	eventually(s.t, patience, func() error {
+	pathload.Eventually(s.t, patience, func() error {
 		got := 0
-		err := s.pool.QueryRow(s.t.Context(), "SELECT count(*) FROM data.sensor WHERE device = $1", device).Scan(&got)
+		err := s.Pool.QueryRow(s.t.Context(), "SELECT count(*) FROM data.sensor WHERE device = $1", device).Scan(&got)
 		if err == nil && got != n {
 			err = fmt.Errorf("%s has %d rows, want %d", device, got, n)
 		}

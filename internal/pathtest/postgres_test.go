@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/pathload"
 	"sluice/internal/testenv"
 )
 
@@ -17,21 +18,21 @@ func TestPath_PostgresStoppedFor20sUnderLoad_StoresOnce(t *testing.T) {
 	database := testenv.Postgres(t)
 	s := newSite(t, siteServers{database: database.Database()})
 	r := s.startLeading()
-	l := s.load(loadPlan{spoil: spoiled})
-	s.awaitRows(300)
+	l := s.load(pathload.Plan{Spoil: spoiled})
+	s.AwaitRows(300)
 	database.Stop(syscall.SIGINT) // fast: sessions are cut, transactions rolled back
-	before, _ := l.counts()
+	before, _ := l.Counts()
 	pass(t, 20*time.Second)
-	after, _ := l.counts()
+	after, _ := l.Counts()
 	if after-before < 1000 {
 		t.Errorf("only %d messages were acknowledged in the meantime: Redis should have taken them", after-before)
 	}
 	database.Start()
 	healed := time.Now()
-	s.awaitRows(1)
+	s.AwaitRows(1)
 	drained := time.Since(healed)
-	sent := l.finish()
-	s.verify(sent)
+	sent := l.Finish()
+	s.Verify(sent)
 	r.Terminate()
 	t.Logf("acknowledged while PostgreSQL was away: %d; first row %v after it was back", after-before, drained)
 	if drained > drainWithin {
@@ -44,18 +45,18 @@ func TestPath_PostgresKilledUnderLoad_StoresOnce(t *testing.T) {
 	database := testenv.Postgres(t)
 	s := newSite(t, siteServers{database: database.Database()})
 	r := s.startLeading()
-	l := s.load(loadPlan{spoil: spoiled})
+	l := s.load(pathload.Plan{Spoil: spoiled})
 	const kills = 4
 	for range kills {
-		s.awaitRows(200)
+		s.AwaitRows(200)
 		pass(t, rand.N(200*time.Millisecond))
 		database.Kill()
 		pass(t, rand.N(500*time.Millisecond))
 		database.Start()
 	}
-	s.awaitRows(200)
-	sent := l.finish()
-	s.verify(sent)
+	s.AwaitRows(200)
+	sent := l.Finish()
+	s.Verify(sent)
 	r.Terminate()
 	t.Logf("%d kills of PostgreSQL", kills)
 }

@@ -35,23 +35,6 @@ const (
 	msgFull    = "queue is full"
 )
 
-// eventually calls check 20 times a second until it returns nil, and fails the
-// test with its last error when it has not within the given time.
-func eventually(t testing.TB, within time.Duration, check func() error) {
-	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for began := time.Now(); ; <-tick.C {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Since(began) > within {
-			t.Fatalf("not within %v: %v", within, err)
-		}
-	}
-}
-
 // pass waits for d while a fault lasts: the length of the fault is what is
 // tested.
 func pass(t testing.TB, d time.Duration) {

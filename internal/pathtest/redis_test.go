@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"sluice"
+	"sluice/internal/pathload"
 	"sluice/internal/testenv"
 )
 
@@ -21,18 +22,18 @@ func TestPath_RedisPausedBeyondTheCallTimeout_StoresOnce(t *testing.T) {
 	s := newSite(t, siteServers{})
 	s.settings.CallTimeout = 300 * time.Millisecond
 	r := s.startLeading()
-	l := s.load(loadPlan{spoil: spoiled})
+	l := s.load(pathload.Plan{Spoil: spoiled})
 	const pauses = 4
 	for range pauses {
-		l.awaitAcked(300)
-		s.awaitRows(100)
+		l.AwaitAcked(300)
+		s.AwaitRows(100)
 		s.redis.Pause()
 		pass(t, 700*time.Millisecond+rand.N(600*time.Millisecond))
 		s.redis.Resume()
 	}
-	s.awaitRows(100)
-	sent := l.finish()
-	s.verify(sent)
+	s.AwaitRows(100)
+	sent := l.Finish()
+	s.Verify(sent)
 	if n := r.Logged("append failed"); n == 0 {
 		t.Error("no append has timed out: the pauses did not bite")
 	}
@@ -43,18 +44,18 @@ func TestPath_RedisKilledUnderLoad_StoresOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteServers{})
 	r := s.startLeading()
-	l := s.load(loadPlan{spoil: spoiled})
+	l := s.load(pathload.Plan{Spoil: spoiled})
 	const kills = 5
 	for range kills {
-		s.awaitReceived(routeSensor, 50)
+		s.AwaitReceived(pathload.RouteSensor, 50)
 		pass(t, rand.N(300*time.Millisecond))
 		s.redis.Kill()
 		pass(t, rand.N(500*time.Millisecond))
 		s.redis.Start()
-		s.awaitRows(100)
+		s.AwaitRows(100)
 	}
-	sent := l.finish()
-	s.verify(sent)
+	sent := l.Finish()
+	s.Verify(sent)
 	r.Terminate()
 	t.Logf("%d kills of Redis", kills)
 }
@@ -86,32 +87,32 @@ func fillUp(t *testing.T, maxBytes int64) {
 		database: database.Database(), maxBytes: maxBytes,
 	})
 	r := s.startLeading()
-	l := s.load(loadPlan{padding: 2000, burst: 4, spoil: spoiled})
-	s.awaitRows(200)
+	l := s.load(pathload.Plan{Padding: 2000, Burst: 4, Spoil: spoiled})
+	s.AwaitRows(200)
 	database.Stop(syscall.SIGINT)
 	r.AwaitLog(msgFull, 1)
-	l.awaitBlocked()
-	acked, unacked := l.counts()
-	st := s.mustStatus(routeSensor)
+	awaitBlocked(t, l)
+	acked, unacked := l.Counts()
+	st := s.MustStatus(pathload.RouteSensor)
 	t.Logf("full: %d messages acknowledged to devices, %d held by them; the sensor queue has %d in %d bytes",
 		acked, unacked, st.Queued(), st.Bytes)
 
 	database.Start()
-	s.awaitRows(1)
-	l.awaitAcked(200)
-	sent := l.finish()
-	s.verify(sent)
+	s.AwaitRows(1)
+	l.AwaitAcked(200)
+	sent := l.Finish()
+	s.Verify(sent)
 	r.Terminate()
 }
 
 // awaitBlocked waits until every device has messages in flight and the broker
 // has acknowledged none for a second.
-func (l *load) awaitBlocked() {
-	l.t.Helper()
+func awaitBlocked(t testing.TB, l *pathload.Load) {
+	t.Helper()
 	last, since := -1, time.Now()
-	eventually(l.t, patience, func() error {
-		acked, unacked := l.counts()
-		if acked != last || unacked < len(l.devices) {
+	pathload.Eventually(t, patience, func() error {
+		acked, unacked := l.Counts()
+		if acked != last || unacked < len(l.Devices) {
 			last, since = acked, time.Now()
 		}
 		if time.Since(since) < time.Second {
@@ -128,21 +129,21 @@ func TestPath_RedisWiped_NewBatchesAreStored(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteServers{})
 	r := s.startLeading()
-	var sent []*publication
+	var sent []*pathload.Publication
 	const wipes = 3
 	for i := range wipes {
-		l := s.load(loadPlan{name: fmt.Sprintf("dev%d", i), spoil: spoiled})
-		s.awaitRows(500)
-		sent = append(sent, l.finish()...)
-		s.verify(sent)
+		l := s.load(pathload.Plan{Name: fmt.Sprintf("dev%d", i), Spoil: spoiled})
+		s.AwaitRows(500)
+		sent = append(sent, l.Finish()...)
+		s.Verify(sent)
 		s.wipe()
 	}
-	l := s.load(loadPlan{name: "last", spoil: spoiled})
-	s.awaitRows(500)
-	sent = append(sent, l.finish()...)
-	s.verify(sent)
-	for _, queue := range []string{routeSensor, routeNumber, sluice.QueueDead} {
-		if st := s.mustStatus(queue); st.Balance() != 0 {
+	l := s.load(pathload.Plan{Name: "last", Spoil: spoiled})
+	s.AwaitRows(500)
+	sent = append(sent, l.Finish()...)
+	s.Verify(sent)
+	for _, queue := range []string{pathload.RouteSensor, pathload.RouteNumber, sluice.QueueDead} {
+		if st := s.MustStatus(queue); st.Balance() != 0 {
 			t.Errorf("%s is off by %d after a wipe: %+v", queue, st.Balance(), st)
 		}
 	}
@@ -162,7 +163,7 @@ func (s *site) wipe() {
 	if err := c.Do(context.Background(), c.B().Flushall().Build()).Error(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.wiped = true
+	s.Wiped = true
 }
 
 // Wiped in the middle of everything, Redis may lose what it had acknowledged,
@@ -172,35 +173,41 @@ func TestPath_RedisWipedUnderLoad_GoesOnWithoutDoubles(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteServers{})
 	r := s.startLeading()
-	l := s.load(loadPlan{})
+	l := s.load(pathload.Plan{})
 	const wipes = 3
 	for range wipes {
-		s.awaitRows(300)
+		s.AwaitRows(300)
 		s.wipe()
 	}
-	s.awaitRows(300)
-	early := l.finish()
-	for _, queue := range []string{routeSensor, routeNumber} {
-		s.awaitStatus(queue, "empty", func(st sluice.QueueStatus) bool { return st.Queued() == 0 })
+	s.AwaitRows(300)
+	early := l.Finish()
+	for _, queue := range []string{pathload.RouteSensor, pathload.RouteNumber} {
+		s.AwaitStatus(queue, "empty", func(st sluice.QueueStatus) bool { return st.Queued() == 0 })
 	}
-	l = s.load(loadPlan{name: "late"})
-	s.awaitRows(300)
-	late := l.finish()
-	s.verify(append(s.found(early), late...))
+	l = s.load(pathload.Plan{Name: "late"})
+	s.AwaitRows(300)
+	late := l.Finish()
+	s.Verify(append(s.found(early), late...))
 	r.Terminate()
 }
 
+// reading identifies a row.
+type reading struct {
+	device string
+	epoch  int64
+}
+
 // found returns those publications that are rows.
-func (s *site) found(sent []*publication) []*publication {
+func (s *site) found(sent []*pathload.Publication) []*pathload.Publication {
 	s.t.Helper()
-	rows, numbers := map[key]bool{}, map[int64]bool{}
-	var k key
+	rows, numbers := map[reading]bool{}, map[int64]bool{}
+	var k reading
 	var n int64
-	s.each("SELECT device, epoch FROM data.sensor", func() { rows[k] = true }, &k.device, &k.epoch)
-	s.each("SELECT DISTINCT number FROM numbers", func() { numbers[n] = true }, &n)
-	var found []*publication
+	s.Each("SELECT device, epoch FROM data.sensor", func() { rows[k] = true }, &k.device, &k.epoch)
+	s.Each("SELECT DISTINCT number FROM numbers", func() { numbers[n] = true }, &n)
+	var found []*pathload.Publication
 	for _, p := range sent {
-		if p.row != nil && rows[key{p.row.Device, p.row.Epoch}] || p.number != nil && numbers[p.number.number] {
+		if p.Row != nil && rows[reading{p.Row.Device, p.Row.Epoch}] || p.Number != nil && numbers[p.Number.Number] {
 			found = append(found, p)
 		}
 	}

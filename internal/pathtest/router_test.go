@@ -16,15 +16,10 @@ import (
 	"sluice"
 	"sluice/app"
 	"sluice/config"
+	"sluice/internal/pathload"
 	"sluice/mqtt"
 	"sluice/redisq"
 	"sluice/store/postgres"
-)
-
-// The routes under test, by the name of their queue.
-const (
-	routeSensor = "data/sensor"
-	routeNumber = "count/number" // has no key: a message stored twice shows
 )
 
 // facility is the name of the site under test.
@@ -112,17 +107,17 @@ func newMux(pool *pgxpool.Pool, facilityID int32) *sluice.Mux {
 	policy := sluice.Policy{Max: 200, Timeout: 100 * time.Millisecond}
 	mux := sluice.NewMux()
 	mux.Add(sluice.Route{
-		Topics: []string{routeSensor, routeSensor + "/{device}"}, Policy: policy,
+		Topics: []string{pathload.RouteSensor, pathload.RouteSensor + "/{device}"}, Policy: policy,
 		Handler: postgres.NewSensor(pool, facilityID, postgres.SensorConfig{}),
 	})
-	mux.Handle(routeNumber, policy, numbers{pool})
+	mux.Handle(pathload.RouteNumber, policy, pathload.Numbers{Pool: pool})
 	return mux
 }
 
 // runMain is cmd/batch-router with one more sink.
 func (s settings) runMain() int {
 	sinks := app.DefaultSinks()
-	sinks["numbers"] = app.Sink{New: func(db app.Database) sluice.Handler { return numbers{db.Pool} }}
+	sinks["numbers"] = app.Sink{New: func(db app.Database) sluice.Handler { return pathload.Numbers{Pool: db.Pool} }}
 	run := func(ctx context.Context, c *config.Config, log *slog.Logger) error {
 		return app.NewBatchRouter(c, sinks, log).Run(ctx)
 	}
@@ -141,5 +136,5 @@ routes:
   - {topic: %q, batch: {max: 200, timeout: 100ms}, sink: numbers}
 admin: %q
 metrics: {batch_router: off}
-`, facility, broker, redis, database, routeSensor, routeSensor+"/{device}", routeNumber, admin)
+`, facility, broker, redis, database, pathload.RouteSensor, pathload.RouteSensor+"/{device}", pathload.RouteNumber, admin)
 }

@@ -6,20 +6,21 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/internal/pathload"
 )
 
 func TestPath_RouterKilledBeforeAppend_StoresOnce(t *testing.T) {
 	t.Parallel()
-	killAt(t, beforeAppend, routeSensor, routeNumber)
+	killAt(t, beforeAppend, pathload.RouteSensor, pathload.RouteNumber)
 }
 
 // The broker sends again what was appended and not acknowledged: the redelivery
 // record knows it.
 func TestPath_RouterKilledBetweenAppendAndAck_StoresOnce(t *testing.T) {
 	t.Parallel()
-	s := killAt(t, afterAppend, routeSensor, routeNumber, routeSensor, routeNumber)
-	for _, queue := range []string{routeSensor, routeNumber} {
-		if n := s.mustStatus(queue).Account.Dropped[sluice.DropRedelivery]; n == 0 {
+	s := killAt(t, afterAppend, pathload.RouteSensor, pathload.RouteNumber, pathload.RouteSensor, pathload.RouteNumber)
+	for _, queue := range []string{pathload.RouteSensor, pathload.RouteNumber} {
+		if n := s.MustStatus(queue).Account.Dropped[sluice.DropRedelivery]; n == 0 {
 			t.Errorf("%s: no redelivery was recognised", queue)
 		}
 	}
@@ -27,29 +28,29 @@ func TestPath_RouterKilledBetweenAppendAndAck_StoresOnce(t *testing.T) {
 
 func TestPath_RouterKilledBetweenSealAndClaim_StoresOnce(t *testing.T) {
 	t.Parallel()
-	killAt(t, afterSeal, routeSensor, routeNumber, sluice.QueueDead)
+	killAt(t, afterSeal, pathload.RouteSensor, pathload.RouteNumber, sluice.QueueDead)
 }
 
 func TestPath_RouterKilledAfterClaim_StoresOnce(t *testing.T) {
 	t.Parallel()
-	killAt(t, afterClaim, routeSensor, routeNumber)
+	killAt(t, afterClaim, pathload.RouteSensor, pathload.RouteNumber)
 }
 
 func TestPath_RouterKilledBetweenClaimAndHandler_StoresOnce(t *testing.T) {
 	t.Parallel()
-	killAt(t, beforeHandler, routeSensor, routeNumber, sluice.QueueDead)
+	killAt(t, beforeHandler, pathload.RouteSensor, pathload.RouteNumber, sluice.QueueDead)
 }
 
 // The batches that were committed have bad messages: their outcome is found
 // again, so that the dead letters are there once and the account balances.
 func TestPath_RouterKilledBetweenCommitAndComplete_BalancesWithBadMessages(t *testing.T) {
 	t.Parallel()
-	killAt(t, afterCommit, routeSensor, routeNumber, sluice.QueueDead, routeSensor, routeNumber)
+	killAt(t, afterCommit, pathload.RouteSensor, pathload.RouteNumber, sluice.QueueDead, pathload.RouteSensor, pathload.RouteNumber)
 }
 
 func TestPath_RouterKilledAfterComplete_StoresOnce(t *testing.T) {
 	t.Parallel()
-	killAt(t, afterComplete, routeSensor, routeNumber, sluice.QueueDead)
+	killAt(t, afterComplete, pathload.RouteSensor, pathload.RouteNumber, sluice.QueueDead)
 }
 
 // killAt lets a router die at a point once for each route, under load of which
@@ -58,7 +59,7 @@ func killAt(t *testing.T, at point, routes ...string) *site {
 	t.Helper()
 	s := newSite(t, siteServers{})
 	s.startLeading().Terminate()
-	l := s.load(loadPlan{spoil: spoiled, spoilEvery: 20})
+	l := s.load(pathload.Plan{Spoil: spoiled, SpoilEvery: 20})
 	for i, route := range routes {
 		nth := 1 + rand.N[int64](3)
 		if route == sluice.QueueDead {
@@ -68,25 +69,25 @@ func killAt(t *testing.T, at point, routes ...string) *site {
 		s.startDoomed(fate{Point: at, Route: route, Nth: nth}).AwaitKilled()
 	}
 	last := s.start()
-	sent := l.finish()
-	s.verify(sent)
+	sent := l.Finish()
+	s.Verify(sent)
 	last.Terminate()
 	return s
 }
 
 // spoiled are messages of both routes that no attempt can store.
-func spoiled(i int) *publication {
+func spoiled(i int) *pathload.Publication {
 	if i%2 == 0 {
-		return doomed(routeNumber, []byte("short"), routeNumber, sluice.ReasonDecode)
+		return pathload.Doomed(pathload.RouteNumber, []byte("short"), pathload.RouteNumber, sluice.ReasonDecode)
 	}
-	return doomed(routeSensor, []byte{0x0a, 0x7f, 'x'}, routeSensor, sluice.ReasonDecode)
+	return pathload.Doomed(pathload.RouteSensor, []byte{0x0a, 0x7f, 'x'}, pathload.RouteSensor, sluice.ReasonDecode)
 }
 
 func TestPath_RouterKilledAtRandom_StoresOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteServers{})
 	s.startLeading().Terminate()
-	l := s.load(loadPlan{spoil: spoiled})
+	l := s.load(pathload.Plan{Spoil: spoiled})
 	kills := fromEnv(t, "PATHTEST_KILLS", 20)
 	for range kills {
 		r := s.start()
@@ -97,8 +98,8 @@ func TestPath_RouterKilledAtRandom_StoresOnce(t *testing.T) {
 		r.Kill()
 	}
 	last := s.start()
-	sent := l.finish()
-	s.verify(sent)
+	sent := l.Finish()
+	s.Verify(sent)
 	last.Terminate()
 	t.Logf("%d kills", kills)
 }

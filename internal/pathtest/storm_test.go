@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/pathload"
 	"sluice/internal/testenv"
 )
 
@@ -18,7 +19,7 @@ func TestPath_EverythingKilledAtRandom_StoresOnce(t *testing.T) {
 	link := testenv.Proxy(t, s.broker.Addr())
 	s.settings.Broker = "mqtt://" + link.Addr()
 	routers := []*router{s.startLeading(), s.start()}
-	l := s.load(loadPlan{spoil: spoiled, spoilEvery: 20})
+	l := s.load(pathload.Plan{Spoil: spoiled, SpoilEvery: 20})
 
 	shortly := func() { pass(t, rand.N(200*time.Millisecond)) }
 	faults := map[string]func(){
@@ -64,10 +65,10 @@ func TestPath_EverythingKilledAtRandom_StoresOnce(t *testing.T) {
 			fault()
 			counts[name]++
 		}
-		s.awaitRows(1)
+		s.AwaitRows(1)
 	}
-	sent := l.finish()
-	s.verify(sent)
+	sent := l.Finish()
+	s.Verify(sent)
 	for _, r := range routers {
 		r.Terminate()
 	}

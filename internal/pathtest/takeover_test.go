@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sluice/internal/pathload"
 )
 
 // The router that reads the broker stands still for longer than its lease. The
@@ -17,21 +19,21 @@ func TestPath_SessionTakeover_StoresOnceWithoutKicking(t *testing.T) {
 	leader := s.startLeading()
 	other := s.start()
 	other.AwaitLog(msgStandby, 1)
-	l := s.load(loadPlan{spoil: spoiled})
+	l := s.load(pathload.Plan{Spoil: spoiled})
 	const takeovers = 3
 	for range takeovers {
-		s.awaitReceived(routeSensor, 200)
+		s.AwaitReceived(pathload.RouteSensor, 200)
 		led, stood := other.Logged(msgLeading), leader.Logged(msgStandby)
 		leader.Signal(syscall.SIGSTOP)
 		other.AwaitLog(msgLeading, led+1)
-		s.awaitReceived(routeSensor, 200)
+		s.AwaitReceived(pathload.RouteSensor, 200)
 		leader.Signal(syscall.SIGCONT)
 		leader.AwaitLog(msgStandby, stood+1)
-		s.awaitReceived(routeSensor, 300)
+		s.AwaitReceived(pathload.RouteSensor, 300)
 		leader, other = other, leader
 	}
-	sent := l.finish()
-	s.verify(sent)
+	sent := l.Finish()
+	s.Verify(sent)
 	if n := leader.Logged(msgLeading) + other.Logged(msgLeading); n != 1+takeovers {
 		t.Errorf("the session was opened %d times, want %d: the routers kick each other", n, 1+takeovers)
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"sluice/internal/pathload"
 )
 
 // Of a router that is told to end: how long it may take, and how soon another
@@ -32,7 +34,7 @@ func TestPath_RouterTerminatedUnderLoad_StoresOnce(t *testing.T) {
 	s := newSite(t, siteServers{})
 	r := s.startMain()
 	r.awaitLeading()
-	l := s.load(loadPlan{spoil: spoiled})
+	l := s.load(pathload.Plan{Spoil: spoiled})
 	restarts := fromEnv(t, "PATHTEST_RESTARTS", 10)
 	longest := time.Duration(0)
 	for range restarts {
@@ -45,8 +47,8 @@ func TestPath_RouterTerminatedUnderLoad_StoresOnce(t *testing.T) {
 			r.AwaitLog("started", 1)
 		}
 	}
-	sent := l.finish()
-	s.verify(sent)
+	sent := l.Finish()
+	s.Verify(sent)
 	longest = max(longest, r.Terminate())
 	t.Logf("%d restarts, the longest exit took %v", restarts, longest)
 	if longest > exitWithin {
@@ -59,20 +61,20 @@ func TestPath_RouterTerminated_StandbyTakesOver(t *testing.T) {
 	s := newSite(t, siteServers{})
 	leader := s.startMain()
 	leader.awaitLeading()
-	l := s.load(loadPlan{spoil: spoiled})
+	l := s.load(pathload.Plan{Spoil: spoiled})
 	longest := time.Duration(0)
 	for range 3 {
 		standby := s.startMain()
 		standby.AwaitLog(msgStandby, 1)
-		s.awaitRows(100)
+		s.AwaitRows(100)
 		told := time.Now()
 		leader.Terminate()
 		standby.awaitLeading()
 		longest = max(longest, standby.LoggedAt(msgLeading).Sub(told))
 		leader = standby
 	}
-	sent := l.finish()
-	s.verify(sent)
+	sent := l.Finish()
+	s.Verify(sent)
 	leader.Terminate()
 	t.Logf("the longest takeover took %v from SIGTERM", longest)
 	if longest > takeoverWithin {

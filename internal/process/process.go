@@ -183,6 +183,17 @@ func (p *Process) LoggedAt(text string) time.Time {
 	return time.Time{}
 }
 
+// LastLogged returns a field of the newest line of the log with a text, "" for none.
+func (p *Process) LastLogged(text, field string) string {
+	for _, line := range slices.Backward(p.lines()) {
+		entry := map[string]any{}
+		if strings.Contains(line, text) && json.Unmarshal([]byte(line), &entry) == nil {
+			return fmt.Sprint(entry[field])
+		}
+	}
+	return ""
+}
+
 func (p *Process) lines() []string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {

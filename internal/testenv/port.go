@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"testing"
 )
 
 // Ports come from below the range that the system takes for outgoing
@@ -70,4 +71,16 @@ func free(number int) bool {
 		return false
 	}
 	return l.Close() == nil
+}
+
+// Address returns a loopback host:port for a server that the test runs itself. No
+// other test process takes it until the test ends, also while the server is down.
+func Address(t testing.TB) string {
+	t.Helper()
+	p, err := reservePort()
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	t.Cleanup(p.release)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.number))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
@@ -30,7 +31,7 @@ func (d Direction) String() string {
 // Link is a TCP proxy that can be cut, held and made to lose bytes: the network
 // between two parts of a test. All methods are safe for concurrent use.
 type Link struct {
-	target   string
+	targets  []string
 	listener net.Listener
 	wg       sync.WaitGroup
 
@@ -38,6 +39,7 @@ type Link struct {
 	changed  *sync.Cond // any of it changed
 	pairs    map[*pair]struct{}
 	triggers []*trigger
+	next     int     // target of the next connection
 	down     bool    // new connections are reset
 	closed   bool    // the test has ended
 	held     [2]bool // by Direction: bytes wait
@@ -47,7 +49,7 @@ type Link struct {
 // pair is one connection through the link: the client's end and the server's.
 type pair struct {
 	client, server net.Conn
-	closed         bool // guarded by Link.mu
+	closed, frozen bool // guarded by Link.mu
 }
 
 // trigger is an action that waits for a pattern.
@@ -60,11 +62,18 @@ type trigger struct {
 // Proxy opens a link to target (host:port). It is closed when the test ends.
 func Proxy(t testing.TB, target string) *Link {
 	t.Helper()
+	return Balance(t, target)
+}
+
+// Balance opens a link to several targets, which take new connections in turn. One
+// that refuses a connection is passed over.
+func Balance(t testing.TB, targets ...string) *Link {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("testenv: proxy: %v", err)
 	}
-	l := &Link{target: target, listener: listener, pairs: map[*pair]struct{}{}}
+	l := &Link{targets: targets, listener: listener, pairs: map[*pair]struct{}{}}
 	l.changed = sync.NewCond(&l.mu)
 	l.wg.Go(l.accept)
 	t.Cleanup(l.close)
@@ -118,6 +127,42 @@ func (l *Link) Hold(dirs ...Direction) { l.set(&l.held, dirs) }
 // the connections before Resume.
 func (l *Link) Lose(dirs ...Direction) { l.set(&l.lost, dirs) }
 
+// Freeze holds the bytes of about one in n open connections, in both directions: both
+// ends believe in a connection that is none. It returns how many there are. Thaw ends
+// that.
+func (l *Link) Freeze(n int) (frozen int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.pairs {
+		if !p.frozen && rand.IntN(n) == 0 {
+			p.frozen = true
+			frozen++
+		}
+	}
+	return frozen
+}
+
+// Thaw lets what Freeze held go on.
+func (l *Link) Thaw() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.pairs {
+		p.frozen = false
+	}
+	l.changed.Broadcast()
+}
+
+// Open counts the open connections to each target, in their order.
+func (l *Link) Open() []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	open := make([]int, len(l.targets))
+	for p := range l.pairs {
+		open[slices.Index(l.targets, p.server.RemoteAddr().String())]++
+	}
+	return open
+}
+
 func (l *Link) set(flags *[2]bool, dirs []Direction) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,7 +206,7 @@ func (l *Link) serve(client net.Conn) {
 		abort(client)
 		return
 	}
-	server, err := net.DialTimeout("tcp", l.target, 5*time.Second)
+	server, err := l.dial()
 	if err != nil {
 		abort(client)
 		return
@@ -182,6 +227,25 @@ func (l *Link) serve(client net.Conn) {
 	delete(l.pairs, p)
 	_ = client.Close()
 	_ = server.Close()
+}
+
+// dial connects to the target whose turn it is, or else to the next one.
+func (l *Link) dial() (server net.Conn, err error) {
+	for range l.targets {
+		server, err = net.DialTimeout("tcp", l.turn(), 5*time.Second)
+		if err == nil {
+			return server, nil
+		}
+	}
+	return nil, err
+}
+
+func (l *Link) turn() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	target := l.targets[l.next]
+	l.next = (l.next + 1) % len(l.targets)
+	return target
 }
 
 // add takes up a connection; false: it is to be reset.
@@ -236,7 +300,7 @@ func (l *Link) forward(p *pair, dir Direction, to net.Conn, chunk []byte) error 
 func (l *Link) waitOpen(p *pair, dir Direction) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.held[dir] && !p.closed {
+	for (l.held[dir] || p.frozen) && !p.closed {
 		l.changed.Wait()
 	}
 	return !p.closed

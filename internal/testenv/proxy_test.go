@@ -198,3 +198,44 @@ func TestProxy_On_HoldsThePatternItself(t *testing.T) {
 	link.Resume()
 	c.expect("x\n")
 }
+
+func TestBalance_TakesTurnsAndPassesOverTheDead(t *testing.T) {
+	t.Parallel()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = gone.Close()
+	a, b := newEcho(t), newEcho(t)
+	link := testenv.Balance(t, a.addr, gone.Addr().String(), b.addr)
+	for range 6 { // a, the dead one and so b, a ...
+		c := dial(t, link.Addr())
+		c.send("hello\n")
+		c.expect("hello\n")
+	}
+	if got := [2]int64{a.lines.Load(), b.lines.Load()}; got != [2]int64{3, 3} {
+		t.Errorf("connections to the two that live: %v, want 3 each", got)
+	}
+	if open := link.Open(); open[0]+open[2] != 6 || open[1] != 0 {
+		t.Errorf("open: %v, want 6 in all and none to the dead one", open)
+	}
+}
+
+func TestProxy_Freeze_HoldsSomeUntilThaw(t *testing.T) {
+	t.Parallel()
+	e := newEcho(t)
+	link := testenv.Proxy(t, e.addr)
+	c := dial(t, link.Addr())
+	c.send("one\n")
+	c.expect("one\n")
+	if n := link.Freeze(1); n != 1 {
+		t.Fatalf("%d connections frozen, want 1", n)
+	}
+	c.send("two\n")
+	c.expectSilence()
+	other := dial(t, link.Addr()) // a new one goes through
+	other.send("three\n")
+	other.expect("three\n")
+	link.Thaw()
+	c.expect("two\n")
+}

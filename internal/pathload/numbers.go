@@ -1,4 +1,4 @@
-package pathtest
+package pathload
 
 import (
 	"context"
@@ -16,13 +16,13 @@ import (
 // message handled twice is two rows.
 const createNumbers = `CREATE TABLE numbers (number bigint NOT NULL, value bigint NOT NULL)`
 
-// numbers is the handler of the keyless route, as a user would write one.
-type numbers struct{ pool *pgxpool.Pool }
+// Numbers is the handler of the keyless route, as a user would write one.
+type Numbers struct{ Pool *pgxpool.Pool }
 
 // Handle implements sluice.Handler.
-func (h numbers) Handle(ctx context.Context, b *sluice.Batch) error {
+func (h Numbers) Handle(ctx context.Context, b *sluice.Batch) error {
 	rows, bad := decodeNumbers(b)
-	return postgres.Once(ctx, h.pool, b, func(ctx context.Context, tx pgx.Tx) error {
+	return postgres.Once(ctx, h.Pool, b, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.CopyFrom(ctx, pgx.Identifier{"numbers"}, []string{"number", "value"}, pgx.CopyFromRows(rows))
 		if err != nil || len(bad) == 0 {
 			return err
@@ -45,9 +45,9 @@ func decodeNumbers(b *sluice.Batch) (rows [][]any, bad []sluice.BadMessage) {
 	return rows, bad
 }
 
-// encodeNumber is a payload of the keyless route. What is behind its 16 bytes is
+// EncodeNumber is a payload of the keyless route. What is behind its 16 bytes is
 // ignored.
-func encodeNumber(number, value int64, padding int) []byte {
+func EncodeNumber(number, value int64, padding int) []byte {
 	p := make([]byte, 16+padding)
 	binary.BigEndian.PutUint64(p, uint64(number))
 	binary.BigEndian.PutUint64(p[8:], uint64(value))

@@ -1,8 +1,9 @@
-package pathtest
+package pathload
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,13 +16,13 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-// device publishes as a careful device does: it keeps each message until the
-// broker has acknowledged it, and after a reconnect sends it again, with DUP and
-// the same packet id where the broker still has the session [MQTT-4.4.0-1], anew
+// Device publishes as a careful device does: it keeps each message until the
+// server has acknowledged it, and after a reconnect sends it again, with DUP and
+// the same packet id where the server still has the session [MQTT-4.4.0-1], anew
 // where not. Safe for concurrent use.
-type device struct {
+type Device struct {
 	t      testing.TB
-	addr   string
+	link   Link
 	name   string
 	window chan struct{} // a place for each message in flight
 	cancel context.CancelFunc
@@ -29,24 +30,42 @@ type device struct {
 
 	mu      sync.Mutex // guards what follows; held for each write
 	conn    net.Conn   // nil while not connected
-	unacked []*publication
+	unacked []*Publication
 	lastID  uint16
 	acked   int
 	fault   error // why the last connection ended
+	count   Sessions
+}
+
+// Sessions counts the CONNECTs of devices that were accepted.
+type Sessions struct {
+	Connected int
+	// Absent is how often the server knew nothing of an earlier session any more.
+	Absent int
 }
 
 // errUnbroken stands for the fault of a device whose first connection goes on.
 var errUnbroken = errors.New("never broken")
 
-// deviceWindow is how many messages a device has in flight at most.
-const deviceWindow = 50
+// Window is how many messages a device has in flight at most.
+const Window = 50
 
-// startDevice connects a device to the broker at addr for the life of the test.
-func startDevice(t testing.TB, addr, name string) *device {
+// Link is how a device connects.
+type Link struct {
+	// Address of the server, host:port.
+	Address string
+	// AnswerWithin is how long a device waits for an answer before it connects anew.
+	// Default 0: as long as the connection lasts. A device that has nothing to send
+	// connects anew as well.
+	AnswerWithin time.Duration
+}
+
+// StartDevice connects a device for the life of the test. Its name is its client id.
+func StartDevice(t testing.TB, link Link, name string) *Device {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &device{
-		t: t, addr: addr, name: name, window: make(chan struct{}, deviceWindow), cancel: cancel,
+	d := &Device{
+		t: t, link: link, name: name, window: make(chan struct{}, Window), cancel: cancel,
 		ended: make(chan struct{}), fault: errUnbroken,
 	}
 	go d.run(ctx)
@@ -55,14 +74,14 @@ func startDevice(t testing.TB, addr, name string) *device {
 }
 
 // close ends the device without a DISCONNECT.
-func (d *device) close() {
+func (d *Device) close() {
 	d.cancel()
-	d.hangUp()
+	d.HangUp()
 	<-d.ended
 }
 
-// hangUp ends the connection; the device makes a new one.
-func (d *device) hangUp() {
+// HangUp ends the connection; the device makes a new one.
+func (d *Device) HangUp() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conn != nil {
@@ -70,10 +89,10 @@ func (d *device) hangUp() {
 	}
 }
 
-// send takes a message over, blocking while the window is full. It returns
+// Send takes a message over, blocking while the window is full. It returns
 // false when stop was closed first.
-func (d *device) send(p *publication, stop <-chan struct{}) bool {
-	if p.qos > 0 {
+func (d *Device) Send(p *Publication, stop <-chan struct{}) bool {
+	if p.QoS > 0 {
 		select {
 		case d.window <- struct{}{}:
 		case <-stop:
@@ -82,7 +101,7 @@ func (d *device) send(p *publication, stop <-chan struct{}) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if p.qos > 0 {
+	if p.QoS > 0 {
 		p.id = d.freeID()
 		d.unacked = append(d.unacked, p)
 	}
@@ -90,10 +109,10 @@ func (d *device) send(p *publication, stop <-chan struct{}) bool {
 	return true
 }
 
-func (d *device) freeID() uint16 {
+func (d *Device) freeID() uint16 {
 	for {
 		d.lastID = d.lastID%0xffff + 1
-		if !slices.ContainsFunc(d.unacked, func(p *publication) bool { return p.id == d.lastID }) {
+		if !slices.ContainsFunc(d.unacked, func(p *Publication) bool { return p.id == d.lastID }) {
 			return d.lastID
 		}
 	}
@@ -101,18 +120,16 @@ func (d *device) freeID() uint16 {
 
 // write writes a PUBLISH if there is a connection; a fault shows to its reader.
 // d.mu is held.
-func (d *device) write(p *publication, dup bool) {
+func (d *Device) write(p *Publication, dup bool) {
 	if d.conn == nil {
 		return
 	}
 	packet := &packets.Publish{
-		Topic: p.topic, Payload: p.payload, QoS: p.qos, Retain: p.retain, PacketID: p.id, Duplicate: dup,
+		Topic: p.Topic, Payload: p.Payload, QoS: p.QoS, Retain: p.Retain, PacketID: p.id, Duplicate: dup,
 		Properties: &packets.Properties{},
 	}
 	var b bytes.Buffer
-	if _, err := packet.WriteTo(&b); err != nil {
-		panic(err) // a buffer takes everything
-	}
+	_, _ = packet.WriteTo(&b) // a buffer takes everything
 	p.sends++
 	_ = d.conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 	if _, err := d.conn.Write(b.Bytes()); err != nil {
@@ -121,7 +138,7 @@ func (d *device) write(p *publication, dup bool) {
 }
 
 // run keeps a connection until ctx ends.
-func (d *device) run(ctx context.Context) {
+func (d *Device) run(ctx context.Context) {
 	defer close(d.ended)
 	for ctx.Err() == nil {
 		err := d.connection(ctx)
@@ -134,8 +151,8 @@ func (d *device) run(ctx context.Context) {
 }
 
 // connection is the life of one connection.
-func (d *device) connection(ctx context.Context) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", d.addr)
+func (d *Device) connection(ctx context.Context) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", d.link.Address)
 	if err != nil {
 		return err
 	}
@@ -149,6 +166,9 @@ func (d *device) connection(ctx context.Context) error {
 	}
 	d.resend(conn, present)
 	for {
+		if d.link.AnswerWithin > 0 {
+			_ = conn.SetReadDeadline(time.Now().Add(d.link.AnswerWithin))
+		}
 		packet, err := packets.ReadPacket(in)
 		if err != nil {
 			return err
@@ -163,13 +183,13 @@ func (d *device) connection(ctx context.Context) error {
 	}
 }
 
-func (d *device) handshake(conn net.Conn, in *bufio.Reader) (present bool, err error) {
+func (d *Device) handshake(conn net.Conn, in *bufio.Reader) (present bool, err error) {
 	expiry := uint32(3600)
 	connect := &packets.Connect{
 		ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: d.name, KeepAlive: 3600,
 		Properties: &packets.Properties{SessionExpiryInterval: &expiry},
 	}
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(cmp.Or(d.link.AnswerWithin, 10*time.Second)))
 	defer func() { _ = conn.SetDeadline(time.Time{}) }()
 	if _, err := connect.WriteTo(conn); err != nil {
 		return false, err
@@ -186,17 +206,20 @@ func (d *device) handshake(conn net.Conn, in *bufio.Reader) (present bool, err e
 }
 
 // resend sends everything unacknowledged again, in order, before anything new.
-func (d *device) resend(conn net.Conn, present bool) {
+func (d *Device) resend(conn net.Conn, present bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.conn = conn
+	if d.count.Connected++; d.count.Connected > 1 && !present {
+		d.count.Absent++
+	}
 	for _, p := range d.unacked {
 		d.write(p, present && p.sends > 0)
 	}
 }
 
 // note keeps why the connection ended.
-func (d *device) note(err error) {
+func (d *Device) note(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.conn, d.fault = nil, err
@@ -204,10 +227,10 @@ func (d *device) note(err error) {
 
 // settle handles a PUBACK. A refusal ends the connection: the message stays and
 // is sent again on the next one.
-func (d *device) settle(ack *packets.Puback) error {
+func (d *Device) settle(ack *packets.Puback) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i := slices.IndexFunc(d.unacked, func(p *publication) bool { return p.id == ack.PacketID })
+	i := slices.IndexFunc(d.unacked, func(p *Publication) bool { return p.id == ack.PacketID })
 	if i < 0 {
 		return nil // of an earlier connection
 	}
@@ -222,10 +245,10 @@ func (d *device) settle(ack *packets.Puback) error {
 	return nil
 }
 
-// awaitAcks waits until everything sent is acknowledged.
-func (d *device) awaitAcks() {
+// AwaitAcks waits until everything sent is acknowledged.
+func (d *Device) AwaitAcks() {
 	d.t.Helper()
-	eventually(d.t, patience, func() error {
+	Eventually(d.t, patience, func() error {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if n := len(d.unacked); n > 0 {
@@ -235,9 +258,22 @@ func (d *device) awaitAcks() {
 	})
 }
 
-// counts returns how many messages were acknowledged and are not.
-func (d *device) counts() (acked, unacked int) {
+// Counts returns how many messages were acknowledged and are not.
+func (d *Device) Counts() (acked, unacked int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.acked, len(d.unacked)
+}
+
+// AwaitConnected waits until the device has a connection.
+func (d *Device) AwaitConnected() {
+	d.t.Helper()
+	Eventually(d.t, patience, func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.conn == nil {
+			return fmt.Errorf("%s is not connected: %w", d.name, d.fault)
+		}
+		return nil
+	})
 }

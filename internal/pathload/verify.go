@@ -1,4 +1,4 @@
-package pathtest
+package pathload
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 type expected struct {
 	rows    map[key]values
 	numbers map[int64]expectedNumber
-	dead    map[deadWant]bounds
+	dead    map[Dead]bounds
 	resent  int // publications sent more than once
 }
 
@@ -36,21 +36,24 @@ type expectedNumber struct {
 
 type bounds struct{ least, most int }
 
-func expect(sent []*publication) expected {
-	e := expected{rows: map[key]values{}, numbers: map[int64]expectedNumber{}, dead: map[deadWant]bounds{}}
+func (l *Ledger) expect(sent []*Publication) expected {
+	e := expected{rows: map[key]values{}, numbers: map[int64]expectedNumber{}, dead: map[Dead]bounds{}}
 	for _, p := range sent {
 		most := max(p.sends, 1)
 		if most > 1 {
 			e.resent++
 		}
+		if l.Once {
+			most = 1
+		}
 		switch {
-		case p.row != nil:
-			e.rows[key{p.row.Device, p.row.Epoch}] = values{p.row.Temp, p.row.Rh}
-		case p.number != nil:
-			e.numbers[p.number.number] = expectedNumber{p.number.value, most}
-		case p.dead != nil:
-			b := e.dead[*p.dead]
-			e.dead[*p.dead] = bounds{b.least + 1, b.most + most}
+		case p.Row != nil:
+			e.rows[key{p.Row.Device, p.Row.Epoch}] = values{p.Row.Temp, p.Row.Rh}
+		case p.Number != nil:
+			e.numbers[p.Number.Number] = expectedNumber{p.Number.Value, most}
+		case p.Dead != nil:
+			b := e.dead[*p.Dead]
+			e.dead[*p.Dead] = bounds{b.least + 1, b.most + most}
 		}
 	}
 	return e
@@ -64,29 +67,29 @@ func (e expected) sizes() (rows, numbers, dead int64) {
 	return int64(len(e.rows)), int64(len(e.numbers)), dead
 }
 
-// verify waits until everything is handled, then compares the tables with what
+// Verify waits until everything is handled, then compares the tables with what
 // was sent, and the accounts with the tables.
-func (s *site) verify(sent []*publication) {
-	s.t.Helper()
+func (l *Ledger) Verify(sent []*Publication) {
+	l.T.Helper()
 	for _, p := range sent {
-		if p.nobody && p.wanted() || p.qos > 0 && !p.acked {
-			s.t.Fatalf("not a fair load: %v (nobody had subscribed: %v)", p, p.nobody)
+		if p.nobody && p.Wanted() || p.QoS > 0 && !p.acked {
+			l.T.Fatalf("not a fair load: %v (nobody had subscribed: %v)", p, p.nobody)
 		}
 	}
-	want := expect(sent)
-	s.awaitHandled(want)
+	want := l.expect(sent)
+	l.awaitHandled(want)
 	f := &findings{}
-	s.compareRows(want, f)
-	s.compareNumbers(want, f)
-	dead := s.compareDead(want, f)
-	if !s.wiped {
-		s.compareAccounts(dead, f)
+	l.compareRows(want, f)
+	l.compareNumbers(want, f)
+	dead := l.compareDead(want, f)
+	if !l.Wiped {
+		l.compareAccounts(dead, f)
 	}
-	sensor, number := s.mustStatus(routeSensor).Account, s.mustStatus(routeNumber).Account
-	s.t.Logf("%d messages sent (%d more than once): %d rows, %d numbers, %d dead letters; accounts %+v and %+v",
+	sensor, number := l.MustStatus(RouteSensor).Account, l.MustStatus(RouteNumber).Account
+	l.T.Logf("%d messages sent (%d more than once): %d rows, %d numbers, %d dead letters; accounts %+v and %+v",
 		len(sent), want.resent, len(want.rows), len(want.numbers), dead, sensor, number)
 	if !f.empty() {
-		s.t.Errorf("of %d messages sent:\n%v\naccounts: sensor %+v, number %+v", len(sent), f, sensor, number)
+		l.T.Errorf("of %d messages sent:\n%v\naccounts: sensor %+v, number %+v", len(sent), f, sensor, number)
 	}
 }
 
@@ -94,13 +97,13 @@ func (s *site) verify(sent []*publication) {
 // as they must be. A table that stays smaller is left to the comparison, which
 // can name what is missing: when all queues have been empty for long enough
 // nothing more will come.
-func (s *site) awaitHandled(want expected) {
-	s.t.Helper()
+func (l *Ledger) awaitHandled(want expected) {
+	l.T.Helper()
 	const settled = 100 // looks, 50 ms each, at empty queues and no change
 	quiet, last := 0, [3]int64{}
-	eventually(s.t, 2*patience, func() error {
-		for _, queue := range []string{routeSensor, routeNumber, sluice.QueueDead} {
-			st, err := s.status(queue)
+	Eventually(l.T, 2*patience, func() error {
+		for _, queue := range []string{RouteSensor, RouteNumber, sluice.QueueDead} {
+			st, err := l.Status(queue)
 			if err != nil {
 				return err
 			}
@@ -109,7 +112,7 @@ func (s *site) awaitHandled(want expected) {
 				return fmt.Errorf("%s still queues: %+v", queue, st)
 			}
 		}
-		got, err := s.sizes()
+		got, err := l.sizes()
 		if err != nil {
 			return err
 		}
@@ -125,8 +128,8 @@ func (s *site) awaitHandled(want expected) {
 	})
 }
 
-func (s *site) sizes() (n [3]int64, err error) {
-	err = s.pool.QueryRow(s.t.Context(),
+func (l *Ledger) sizes() (n [3]int64, err error) {
+	err = l.Pool.QueryRow(l.T.Context(),
 		"SELECT (SELECT count(*) FROM data.sensor), (SELECT count(*) FROM numbers), (SELECT count(*) FROM sluice.dead_letter)",
 	).Scan(&n[0], &n[1], &n[2])
 	return n, err
@@ -158,24 +161,24 @@ func (f *findings) String() string {
 	return b.String()
 }
 
-// each runs a query and calls do after each row was scanned into dest.
-func (s *site) each(sql string, do func(), dest ...any) {
-	s.t.Helper()
-	rows, err := s.pool.Query(context.WithoutCancel(s.t.Context()), sql)
+// Each runs a query and calls do after each row was scanned into dest.
+func (l *Ledger) Each(sql string, do func(), dest ...any) {
+	l.T.Helper()
+	rows, err := l.Pool.Query(context.WithoutCancel(l.T.Context()), sql)
 	if err != nil {
-		s.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 	if _, err := pgx.ForEachRow(rows, dest, func() error { do(); return nil }); err != nil {
-		s.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 }
 
-func (s *site) compareRows(want expected, f *findings) {
-	s.t.Helper()
+func (l *Ledger) compareRows(want expected, f *findings) {
+	l.T.Helper()
 	found := map[key]bool{}
 	var k key
 	var v values
-	s.each("SELECT device, epoch, temp, rh FROM data.sensor", func() {
+	l.Each("SELECT device, epoch, temp, rh FROM data.sensor", func() {
 		w, ok := want.rows[k]
 		switch {
 		case !ok:
@@ -194,11 +197,11 @@ func (s *site) compareRows(want expected, f *findings) {
 	}
 }
 
-func (s *site) compareNumbers(want expected, f *findings) {
-	s.t.Helper()
+func (l *Ledger) compareNumbers(want expected, f *findings) {
+	l.T.Helper()
 	found := map[int64]int{}
 	var n, v int64
-	s.each("SELECT number, value FROM numbers", func() {
+	l.Each("SELECT number, value FROM numbers", func() {
 		w, ok := want.numbers[n]
 		found[n]++
 		switch {
@@ -218,15 +221,15 @@ func (s *site) compareNumbers(want expected, f *findings) {
 }
 
 // compareDead returns how many dead letters there are.
-func (s *site) compareDead(want expected, f *findings) (total int) {
-	s.t.Helper()
-	got := map[deadWant]int{}
-	var w deadWant
+func (l *Ledger) compareDead(want expected, f *findings) (total int) {
+	l.T.Helper()
+	got := map[Dead]int{}
+	var w Dead
 	var n int
-	s.each("SELECT route, reason, count(*) FROM sluice.dead_letter GROUP BY route, reason", func() {
+	l.Each("SELECT route, reason, count(*) FROM sluice.dead_letter GROUP BY route, reason", func() {
 		got[w] = n
 		total += n
-	}, &w.route, &w.reason, &n)
+	}, &w.Route, &w.Reason, &n)
 	for w, n := range got {
 		if b := want.dead[w]; n < b.least || n > b.most {
 			f.addf("dead letters in wrong number", "%v: got %d, want %v", w, n, b)
@@ -242,29 +245,29 @@ func (s *site) compareDead(want expected, f *findings) (total int) {
 
 // compareAccounts checks that every account balances and says what the tables
 // say.
-func (s *site) compareAccounts(dead int, f *findings) {
-	s.t.Helper()
-	size, err := s.sizes()
+func (l *Ledger) compareAccounts(dead int, f *findings) {
+	l.T.Helper()
+	size, err := l.sizes()
 	if err != nil {
-		s.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 	refused := int64(0)
-	for i, queue := range []string{routeSensor, routeNumber} {
-		a := s.balanced(queue, f).Account
+	for i, queue := range []string{RouteSensor, RouteNumber} {
+		a := l.balanced(queue, f).Account
 		refused += a.Dead
 		if a.Stored != size[i] {
 			f.addf("accounts off", "%s says %d stored, the table has %d", queue, a.Stored, size[i])
 		}
 	}
-	a := s.balanced(sluice.QueueDead, f).Account
+	a := l.balanced(sluice.QueueDead, f).Account
 	if a.Received != refused || a.Stored != refused || refused != int64(dead) {
 		f.addf("accounts off", "routes say %d dead, %s says %+v, the table has %d", refused, sluice.QueueDead, a, dead)
 	}
 }
 
-func (s *site) balanced(queue string, f *findings) sluice.QueueStatus {
-	s.t.Helper()
-	st := s.mustStatus(queue)
+func (l *Ledger) balanced(queue string, f *findings) sluice.QueueStatus {
+	l.T.Helper()
+	st := l.MustStatus(queue)
 	if st.Balance() != 0 {
 		f.addf("accounts off", "%s is off by %d: %+v", queue, st.Balance(), st)
 	}

@@ -1,0 +1,55 @@
+package doortest
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"os"
+	"strconv"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"sluice"
+	"sluice/app"
+	"sluice/config"
+	"sluice/internal/pathload"
+	"sluice/internal/process"
+)
+
+// envReplica holds the path of a configuration; where it is set, this process is a
+// batch-router with the sink of the keyless route.
+const envReplica = "DOORTEST_REPLICA"
+
+func TestMain(m *testing.M) {
+	path, ok := os.LookupEnv(envReplica)
+	if !ok {
+		goleak.VerifyTestMain(m)
+		return
+	}
+	process.DieWithParent()
+	sinks := app.DefaultSinks()
+	sinks["numbers"] = app.Sink{New: func(db app.Database) sluice.Handler { return pathload.Numbers{Pool: db.Pool} }}
+	run := func(ctx context.Context, c *config.Config, log *slog.Logger) error {
+		return app.NewBatchRouter(c, sinks, log).Run(ctx)
+	}
+	fs := flag.NewFlagSet("batch-router", flag.ContinueOnError)
+	os.Exit(app.Main(fs, []string{"-config", path}, run, app.BatchRouterConfig(sinks)...))
+}
+
+// full tells whether the proofs are to be long.
+func full() bool { return os.Getenv("DOORTEST") == "full" }
+
+// fromEnv returns the number in an environment variable, else def.
+func fromEnv(t *testing.T, name string, def int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return def
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s=%q: want a number above 0", name, text)
+	}
+	return n
+}
