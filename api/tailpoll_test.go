@@ -4,24 +4,51 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// counters are what a poller reads.
+// counters are what a poller reads. Virtual time orders what a test and the poller
+// do, but the race detector does not know that.
 type counters struct {
+	mu    sync.Mutex // guards the rest
 	last  map[int32]int64
 	err   error
 	reads int
 }
 
 func (c *counters) read(context.Context) (map[int32]int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.reads++
 	if c.err != nil {
 		return nil, c.err
 	}
 	return maps.Clone(c.last), nil
+}
+
+// move sets a counter.
+func (c *counters) move(id int32, to int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last[id] = to
+}
+
+// fail sets what reading fails with; nil for nothing.
+func (c *counters) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = err
+}
+
+// counted returns how many reads there were since the last call.
+func (c *counters) counted() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, c.reads = c.reads, 0
+	return n
 }
 
 // pass lets virtual time go by.
@@ -55,7 +82,7 @@ func TestPoller_TellsTheFirstAndWhatMoved(t *testing.T) {
 			to        int64
 			one, both bool
 		}{{2, 1, false, true}, {3, 8, true, false}, {1, 4, true, false}, {4, 1, false, false}} {
-			c.last[tt.move] = tt.to
+			c.move(tt.move, tt.to)
 			pass(time.Second)
 			var want, others map[int32]int64
 			if tt.one {
@@ -84,9 +111,9 @@ func TestPoller_KeepsTheLatestOnly(t *testing.T) {
 		p := newPoller(time.Second, c.read)
 		w := p.watch([]int32{1})
 		defer p.leave(w)
-		for range 10 {
+		for i := range int64(10) {
 			synctest.Wait()
-			c.last[1]++
+			c.move(1, i+1)
 			pass(time.Second)
 		}
 		wantNews(t, "latest", w, map[int32]int64{1: 10})
@@ -105,14 +132,13 @@ func TestPoller_RunsOnlyWhileWatched(t *testing.T) {
 			p.leave(one)
 			p.leave(two)
 			synctest.Wait()
-			if c.reads != 10 {
-				t.Errorf("got %d reads for two watches in 10 s, want 10", c.reads)
+			if n := c.counted(); n != 10 {
+				t.Errorf("got %d reads for two watches in 10 s, want 10", n)
 			}
 			pass(time.Minute)
-			if c.reads != 10 {
-				t.Errorf("got %d reads, want none without a watch", c.reads-10)
+			if n := c.counted(); n != 0 {
+				t.Errorf("got %d reads, want none without a watch", n)
 			}
-			c.reads = 0
 		}
 	})
 }
@@ -125,13 +151,14 @@ func TestPoller_TellsErrorsToAll(t *testing.T) {
 		w := p.watch([]int32{1})
 		defer p.leave(w)
 		wantNews(t, "first", w, c.last)
-		c.err = errors.New("away")
+		away := errors.New("away")
+		c.fail(away)
 		pass(time.Second)
 		synctest.Wait()
-		if n := <-w.news; !errors.Is(n.err, c.err) {
-			t.Errorf("got %v, want %v", n, c.err)
+		if n := <-w.news; !errors.Is(n.err, away) {
+			t.Errorf("got %v, want %v", n, away)
 		}
-		c.err = nil
+		c.fail(nil)
 		pass(time.Second)
 		wantNews(t, "after the error", w, c.last)
 	})
