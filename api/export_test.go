@@ -211,12 +211,7 @@ func TestExport_Stopped(t *testing.T) {
 		if err := <-stopped; err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		testenv.Eventually(t, within, func() error { // a connection that was cut is taken out a moment later
-			if n := pool.Stat().AcquiredConns(); n != 0 {
-				return fmt.Errorf("%s: %d connections are in use after the end", name, n)
-			}
-			return nil
-		})
+		wantNoneAcquired(t, pool)
 	}
 }
 

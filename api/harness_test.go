@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -108,6 +109,18 @@ func newClient(t testing.TB, n int, facilities ...string) (sluicev1.SluiceServic
 	pool := newDatabase(t, testenv.Database(t), n, facilities...)
 	conn := start(t, pool, api.Config{}).dial(t)
 	return sluicev1.NewSluiceServiceClient(conn), conn, pool
+}
+
+// wantNoneAcquired checks that nobody reads the database. A connection that was cut
+// leaves the pool a moment later.
+func wantNoneAcquired(t testing.TB, pool *pgxpool.Pool) {
+	t.Helper()
+	testenv.Eventually(t, within, func() error {
+		if n := pool.Stat().AcquiredConns(); n != 0 {
+			return fmt.Errorf("%d connections are in use after the end", n)
+		}
+		return nil
+	})
 }
 
 // wantCode checks the code of an error.

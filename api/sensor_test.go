@@ -174,9 +174,7 @@ func TestServe_StoppedInTheMiddle_IsAnError(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
-	if n := pool.Stat().AcquiredConns(); n != 0 {
-		t.Errorf("%d connections are in use after the end", n)
-	}
+	wantNoneAcquired(t, pool)
 	_, err := drain(stream)
 	if err == nil {
 		t.Error("the stream ended with OK")
