@@ -114,6 +114,7 @@ func (s *site) endReplica(i, of int) (name string, fault func()) {
 		return "stood still until it was wound up", func() { s.standStill(r, s.replicas[1-n]) }
 	case 4:
 		return "told to end", func() {
+			r.AwaitLog("started", 1) // before that it knows no signal
 			r.Terminate()
 			r.start()
 		}

@@ -1,6 +1,7 @@
 package doortest
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -81,6 +82,8 @@ func (s *site) startNode(dir, version string) (input io.WriteCloser, done <-chan
 	host, port, _ := net.SplitHostPort(s.link.Addr())
 	ctx, cancel := context.WithTimeout(s.t.Context(), 3*patience)
 	cmd := exec.CommandContext(ctx, "node", path, host, port, version)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
 	input, err = cmd.StdinPipe()
 	s.must(err)
 	ended := make(chan string, 1)
@@ -88,7 +91,7 @@ func (s *site) startNode(dir, version string) (input io.WriteCloser, done <-chan
 		defer cancel()
 		out, err := cmd.Output()
 		if err != nil {
-			s.t.Errorf("node: %v: %s", err, out)
+			s.t.Errorf("node: %v: %s", err, complaints.Bytes())
 		}
 		ended <- strings.TrimSpace(string(out))
 	}()
