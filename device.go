@@ -279,7 +279,7 @@ func (d *Device) Grace(now, until, since int64, s Scene) Change {
 	case d.State == DeviceDown, d.State == DeviceUp && d.Seen >= since:
 		return NoChange
 	case d.State == DeviceUp && d.Generation == 0:
-		return d.hearken(now)
+		return d.Hearken(now)
 	case d.State == DeviceSuspect:
 		until = max(until, d.Deadline)
 	}
@@ -295,7 +295,7 @@ func (d *Device) Grace(now, until, since int64, s Scene) Change {
 func (d *Device) Pardon(now, until, since int64) Change {
 	switch {
 	case d.State == DeviceUp && d.Seen < since:
-		return d.hearken(now)
+		return d.Hearken(now)
 	case d.State == DeviceSuspect && d.Lost < since && d.Deadline < until:
 		d.Deadline = until
 		d.touch(now)
@@ -329,8 +329,8 @@ func (d *Device) Await(now, until int64) Change {
 	return Changed
 }
 
-// hearken begins the silence of a device anew, if it is held to one.
-func (d *Device) hearken(now int64) Change {
+// Hearken begins the silence of a device anew at a presence time, if it is held to one.
+func (d *Device) Hearken(now int64) Change {
 	deadline := SilentDeadline(now, d.Silent)
 	if d.Due != CauseSilent || d.Deadline >= deadline {
 		return NoChange

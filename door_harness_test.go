@@ -284,7 +284,7 @@ func (f *fleetSite) open(p *replica) {
 }
 
 // ingestCalls are what the receiving side of a replica asks of the store.
-var ingestCalls = []string{"Append", "Renew", "Lease", "Unlease", "Doors", "Inherit", "PruneClients", "Due", "Attend", "EnterDoor", "Grace", "Clock"}
+var ingestCalls = []string{"Append", "Renew", "Lease", "Unlease", "Doors", "Inherit", "PruneClients", "Due", "Unheard", "Attend", "EnterDoor", "Grace", "Clock"}
 
 // freeze makes the receiving side of the replica stand still, as a process that was
 // stopped; thaw lets it go on.

@@ -318,9 +318,10 @@ func TestDoor_StoreStandsStillForLongerThanSilentAfter_NobodyIsSilent(t *testing
 				}
 				f.advance(ms)
 				g.publish("data/g", "3") // at once: it has waited for that
-				f.advance(4 * time.Second)
+				f.advance(39 * time.Second)
+				g.publish("data/g", "4")
 				f.reports()
-				f.advance(5 * time.Second)
+				f.advance(15 * time.Second)
 				f.reports("outage mute")
 			})
 		})

@@ -330,16 +330,36 @@ func (in *ingest) pump(ctx context.Context, s Session) error {
 // take makes a group of ds, appends and acknowledges it.
 func (in *ingest) take(ctx context.Context, s Session, ds []Delivery) error {
 	g := in.groups.build(ds)
+	began := time.Now()
 	receipt, err := in.append(ctx, g, ds)
 	if err != nil {
 		return err
 	}
+	stalled := time.Since(began) > heldAfter
 	if in.keeper != nil {
-		in.keeper.Applied(receipt.Presence, in.groups.presence.marked)
+		in.keeper.Applied(receipt.Presence, g.CaughtUp)
 	}
 	err = s.Ack(ds)
 	in.appended(g, receipt) // also when the connection broke: it is stored
+	if err == nil && stalled {
+		err = in.unheard(ctx, g.Lease)
+	}
 	return err
+}
+
+// heldAfter is how long nothing may be acknowledged before that explains the silence
+// of a device: less than one with a silent_after of a few seconds has to spare.
+const heldAfter = time.Second
+
+// unheard excuses the silence of devices after a time in which nothing was
+// acknowledged, before the next append can say that everything until then has come.
+// Those that connect to the source itself, and send one message at a time, could not
+// speak. Behind a broker they could.
+func (in *ingest) unheard(ctx context.Context, l Lease) error {
+	if in.config.Door == nil || in.keeper == nil {
+		return nil
+	}
+	return in.insist(ctx, "unheard", func(ctx context.Context) error { return in.keeper.Unheard(ctx, l) })
 }
 
 // maxGroup bounds a group in bytes of records, unless a single message exceeds
@@ -374,9 +394,6 @@ func (in *ingest) append(ctx context.Context, g *Group, ds []Delivery) (Receipt,
 			took := time.Since(began)
 			if failed != nil {
 				in.log.Info("appending again", "after", took)
-			}
-			if in.keeper != nil {
-				in.groups.presence.stalled(took)
 			}
 			in.config.Observer.Appended(g, took)
 			return receipt, nil

@@ -94,6 +94,10 @@ type DeviceStore interface {
 	// those that follow without a pause. seen above 0 is a presence time at which the
 	// broker was known to run, and is kept for BrokerSeen.
 	Attend(ctx context.Context, l Lease, seen int64) (Attendance, error)
+	// Unheard says that until a presence time devices could not be heard of, through no
+	// fault of theirs: their silence is counted from then on (see Device.Hearken). It
+	// only grows.
+	Unheard(ctx context.Context, l Lease, until int64) error
 	// Due takes down devices whose deadline is at or before the least caught_up of
 	// all live sessions and has passed by r.Now, oldest first, at most r.Limit, and
 	// pushes an event each to QueueDevices and, if r.Events, to QueueEvents, in one
@@ -104,6 +108,9 @@ type DeviceStore interface {
 	// none of them is due before the last of them is (by r.Now and by caught_up).
 	//
 	// It also ends the flapping of devices that were steady by then, at most r.Limit.
+	//
+	// Where some of the devices have more time since Unheard, a call gives them that and
+	// does nothing else.
 	Due(ctx context.Context, l Lease, r DueRequest) (DueResult, error)
 	// Grace gives devices time to come back after a restart of the broker (see
 	// Device.Grace): a few thousand a call. It begins with cursor "" and is done when
@@ -162,6 +169,8 @@ type DueRequest struct {
 type DueResult struct {
 	// Fell and Steadied count the devices that went down, and flap no more.
 	Fell, Steadied int
+	// Excused count those that were given time: call again.
+	Excused int
 	// Wait: a storm is gathering until this presence time; 0 for none.
 	Wait int64
 	// CaughtUp is the least caught_up of live sessions, 0 for none.
@@ -241,9 +250,10 @@ type Attendant interface {
 	// Uptime: the broker says how long it has been running. stale: as of its last
 	// update, not now.
 	Uptime(up time.Duration, at int64, stale bool)
-	// Applied: an append is durable. marked is the presence time of the newest marker in
-	// it, 0 for none.
-	Applied(r PresenceReceipt, marked int64)
+	// Applied: an append is durable.
+	Applied(r PresenceReceipt, caughtUp int64)
+	// Unheard tells the store that until now devices could not be heard of.
+	Unheard(ctx context.Context, l Lease) error
 }
 
 // Attended is a session as its Attendant sees it.

@@ -18,10 +18,6 @@ type watcher struct {
 	// connects (see Move.Silent).
 	silent int64
 
-	// held is the presence time until which markers count for nothing, marked that of
-	// the group's newest marker, whether it counts or not.
-	held, marked int64
-
 	now     int64 // presence time of the group
 	shift   int64 // presence time less the router's clock
 	sources []int // the delivery of each move of the group
@@ -48,7 +44,7 @@ func silentAtFirst(routes []*Route) int64 {
 	return 0
 }
 
-func (w *watcher) begin() { w.seen, w.held = newSightings(maxTargets/2), 0 }
+func (w *watcher) begin() { w.seen = newSightings(maxTargets / 2) }
 
 // oldest bounds how long before its group a message may have been received: more
 // is a jump of the router's clock.
@@ -56,7 +52,7 @@ const oldest = 10 * time.Minute
 
 // group begins a group.
 func (w *watcher) group(g *Group) {
-	g.Moves, g.CaughtUp, w.marked = g.Moves[:0], 0, 0
+	g.Moves, g.CaughtUp = g.Moves[:0], 0
 	w.sources = w.sources[:0]
 	w.now = w.keeper.Now()
 	w.shift = w.now - time.Now().UnixMicro()
@@ -151,31 +147,8 @@ func markPayload(token string, at int64) []byte {
 func (w *watcher) mark(g *Group, d *Delivery) {
 	token, number, _ := bytes.Cut(d.Payload, []byte(" "))
 	at, err := strconv.ParseInt(string(number), 10, 64)
-	if err != nil || string(token) != g.Lease.Token {
-		return
-	}
-	w.marked = max(w.marked, at)
-	if w.now >= w.held {
+	if err == nil && string(token) == g.Lease.Token {
 		g.CaughtUp = max(g.CaughtUp, at)
-	}
-}
-
-const (
-	// heldAfter is how long a front door may take to acknowledge before that explains
-	// the silence of a device: less than devices with a silent_after of a few seconds
-	// have to spare.
-	heldAfter = time.Second
-	// settle is how long after that nothing counts as caught up: a device that waited to
-	// send what it kept, or to be let in, is heard of by then.
-	settle = 5 * time.Second
-)
-
-// stalled notes that nothing was acknowledged for a while. Devices that connect to the
-// source itself could not speak, since many send one message at a time: that there is
-// nothing of them proves nothing. Behind a broker it does.
-func (w *watcher) stalled(d time.Duration) {
-	if w.direct && d > heldAfter {
-		w.held = w.keeper.Now() + settle.Microseconds()
 	}
 }
 

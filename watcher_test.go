@@ -28,12 +28,13 @@ type notedUptime struct {
 	stale bool
 }
 
-func (*noted) Run(context.Context)                {}
-func (*noted) Begin(context.Context, Lease) error { return nil }
-func (*noted) Attend(context.Context, Attended)   {}
-func (*noted) Sync() string                       { return "sluice/sync/here" }
-func (*noted) Applied(PresenceReceipt, int64)     {}
-func (k *noted) Now() int64                       { return time.Now().Add(-k.behind).UnixMicro() }
+func (*noted) Run(context.Context)                  {}
+func (*noted) Begin(context.Context, Lease) error   { return nil }
+func (*noted) Attend(context.Context, Attended)     {}
+func (*noted) Sync() string                         { return "sluice/sync/here" }
+func (*noted) Applied(PresenceReceipt, int64)       {}
+func (*noted) Unheard(context.Context, Lease) error { return nil }
+func (k *noted) Now() int64                         { return time.Now().Add(-k.behind).UnixMicro() }
 func (k *noted) Uptime(up time.Duration, at int64, stale bool) {
 	k.uptimes = append(k.uptimes, notedUptime{up, at, stale})
 }

@@ -199,8 +199,11 @@ func (a *attending) judge(ctx context.Context) time.Duration {
 		if r.Fell > 0 {
 			a.log.Info("devices went down", "count", r.Fell)
 		}
-		if r.Fell+r.Steadied > 0 {
+		if r.Fell+r.Steadied+r.Excused > 0 {
 			a.session.Pushed(r.Receipt)
+		}
+		if r.Excused > 0 {
+			continue
 		}
 		next := r.Receipt.Next
 		a.armed.Store(next)

@@ -16,6 +16,7 @@ type Store interface {
 	Clock(ctx context.Context) (sluice.StoreClock, error)
 	SetOffset(ctx context.Context, before, after int64) error
 	Attend(ctx context.Context, l sluice.Lease, seen int64) (sluice.Attendance, error)
+	Unheard(ctx context.Context, l sluice.Lease, until int64) error
 	Due(ctx context.Context, l sluice.Lease, r sluice.DueRequest) (sluice.DueResult, error)
 	Grace(ctx context.Context, l sluice.Lease, r sluice.GraceRequest, cursor string) (string, sluice.PresenceReceipt, error)
 }
@@ -132,21 +133,26 @@ func (k *Keeper) Uptime(up time.Duration, at int64, stale bool) {
 }
 
 // Applied implements sluice.Attendant.
-func (k *Keeper) Applied(r sluice.PresenceReceipt, marked int64) {
-	if marked > 0 && marked >= k.marked.Load() {
+func (k *Keeper) Applied(r sluice.PresenceReceipt, caughtUp int64) {
+	if caughtUp > 0 && caughtUp >= k.marked.Load() {
 		k.marked.Store(0)
 	}
 	if r.Next > 0 {
 		k.told.Store(r.Next)
 	}
 	armed := k.armed.Load() // after told: judge sees that, or this sees what judge found
-	if marked == 0 && (r.Next == 0 || armed > 0 && armed <= r.Next) {
+	if caughtUp == 0 && (r.Next == 0 || armed > 0 && armed <= r.Next) {
 		return
 	}
 	select {
 	case k.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Unheard implements sluice.Attendant.
+func (k *Keeper) Unheard(ctx context.Context, l sluice.Lease) error {
+	return k.store.Unheard(ctx, l, k.clock.Now())
 }
 
 // lateMarker is how long a marker may be on its way before that is a fault.

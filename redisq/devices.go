@@ -47,6 +47,15 @@ func (q *Queue) Attend(ctx context.Context, l sluice.Lease, seen int64) (sluice.
 	return a, r.fault("attend")
 }
 
+// Unheard implements sluice.DeviceStore.
+func (q *Queue) Unheard(ctx context.Context, l sluice.Lease, until int64) error {
+	ok, err := q.flag(ctx, q.scripts.unheard, []string{q.keys.session(l.Session), q.keys.presence()}, []string{l.Token, number(until)})
+	if err == nil && !ok {
+		err = sluice.ErrFenced
+	}
+	return err
+}
+
 // Due implements sluice.DeviceStore.
 func (q *Queue) Due(ctx context.Context, l sluice.Lease, d sluice.DueRequest) (sluice.DueResult, error) {
 	keys := append([]string{q.keys.session(l.Session)}, q.keys.fleet()...)
@@ -61,7 +70,7 @@ func (q *Queue) Due(ctx context.Context, l sluice.Lease, d sluice.DueRequest) (s
 		return sluice.DueResult{}, err
 	}
 	result := sluice.DueResult{Fell: int(r.number()), Steadied: int(r.number()), Wait: r.number(), CaughtUp: r.number()}
-	result.Receipt = r.presence(strings.Fields(r.text()))
+	result.Receipt, result.Excused = r.presence(strings.Fields(r.text())), int(r.number())
 	return result, r.fault("due")
 }
 

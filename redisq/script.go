@@ -17,7 +17,7 @@ var sources embed.FS
 type scripts struct {
 	append, seal, claim, extend, complete, release, resume, note, status script
 	lease, renew, unlease, forget, subscribe                             script
-	clock, offset, attend, due, grace, forgetDevice, muteDevice          script
+	clock, offset, attend, unheard, due, grace, forgetDevice, muteDevice script
 	enterDoor, doors, connect, subscribeClient, disconnect, inherit      script
 	pruneClients                                                         script
 }
@@ -47,6 +47,7 @@ func loadScripts() scripts {
 		clock:        load("clock", "clock"),
 		offset:       load("offset"),
 		attend:       load("attend"),
+		unheard:      load("unheard"),
 		due:          load("due", "clock", "open", "device"),
 		grace:        load("grace", "clock", "open", "device"),
 		forgetDevice: load("forget_device", "clock", "open", "device"),

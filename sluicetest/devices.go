@@ -97,6 +97,11 @@ func (q *Queue) Attend(ctx context.Context, l sluice.Lease, seen int64) (a sluic
 	return a, err
 }
 
+// Unheard implements sluice.DeviceStore.
+func (q *Queue) Unheard(ctx context.Context, l sluice.Lease, until int64) error {
+	return q.withLease(ctx, l, func(*session) { q.known.unheard = max(q.known.unheard, until) })
+}
+
 // Due implements sluice.DeviceStore.
 func (q *Queue) Due(ctx context.Context, l sluice.Lease, r sluice.DueRequest) (result sluice.DueResult, err error) {
 	err = q.withLease(ctx, l, func(*session) { result = q.due(r) })
@@ -106,14 +111,18 @@ func (q *Queue) Due(ctx context.Context, l sluice.Lease, r sluice.DueRequest) (r
 func (q *Queue) due(r sluice.DueRequest) (result sluice.DueResult) {
 	result.CaughtUp = q.caughtUp()
 	judged := min(result.CaughtUp, r.Now)
+	t, alive := &tidings{scene: q.known.scene()}, q.known.alive()
 	fall, steady := q.known.due(judged), q.known.steady(judged)
+	if result.Excused = q.known.excuse(atMost(r.Limit, fall), t); result.Excused > 0 {
+		result.Receipt = q.tell(t, r.Events)
+		return result
+	}
 	if len(fall) > 0 {
 		result.Wait = q.known.gathers(fall[0].Deadline, judged)
 	}
 	if result.Wait > 0 {
 		fall = nil
 	}
-	t, alive := &tidings{scene: q.known.scene()}, q.known.alive()
 	for _, d := range atMost(r.Limit, fall) {
 		if d.Steady > 0 && d.Steady <= d.Deadline { // it was steady before it fell
 			t.steady(d)

@@ -28,6 +28,11 @@ func (f *FaultyQueue) Attend(ctx context.Context, l sluice.Lease, seen int64) (s
 	return do(ctx, f, "Attend", func() (sluice.Attendance, error) { return f.devices().Attend(ctx, l, seen) })
 }
 
+// Unheard implements sluice.DeviceStore.
+func (f *FaultyQueue) Unheard(ctx context.Context, l sluice.Lease, until int64) error {
+	return f.run(ctx, "Unheard", func() error { return f.devices().Unheard(ctx, l, until) })
+}
+
 // Due implements sluice.DeviceStore.
 func (f *FaultyQueue) Due(ctx context.Context, l sluice.Lease, r sluice.DueRequest) (sluice.DueResult, error) {
 	return do(ctx, f, "Due", func() (sluice.DueResult, error) { return f.devices().Due(ctx, l, r) })

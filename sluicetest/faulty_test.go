@@ -56,7 +56,7 @@ func TestFaulty_FatesOfDeviceCalls(t *testing.T) {
 	if _, err = q.Append(ctx, g); err != nil {
 		t.Fatal(err)
 	}
-	for _, op := range []string{"Clock", "SetOffset", "Attend", "Due", "Grace", "Devices", "Device", "ForgetDevice", "MuteDevice", "CountDevices"} {
+	for _, op := range []string{"Clock", "SetOffset", "Attend", "Unheard", "Due", "Grace", "Devices", "Device", "ForgetDevice", "MuteDevice", "CountDevices"} {
 		q.Fail(op, sluicetest.Refuse, mine, 1)
 	}
 	if _, err = q.Attend(ctx, l, 0); err != mine {

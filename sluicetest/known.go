@@ -15,6 +15,7 @@ type known struct {
 	offset     int64 // store time less presence time
 	graceUntil int64 // presence time, see sluice.Scene
 	brokerSeen int64 // presence time, see sluice.Attendance
+	unheard    int64 // presence time until which nobody could be heard of
 	stormUntil int64 // presence time: the last deadline of the storm that was taken last
 }
 
@@ -60,6 +61,18 @@ func (k *known) admit(moves []sluice.Move, limit int, skipped map[int]bool) erro
 // deadline first.
 func (k *known) due(by int64) []*sluice.Device {
 	return k.whose(func(d *sluice.Device) int64 { return d.Deadline }, by)
+}
+
+// excuse gives those of the devices time that could not be heard of, and returns how
+// many there were.
+func (k *known) excuse(due []*sluice.Device, t *tidings) (n int) {
+	for _, d := range due {
+		if d.Hearken(k.unheard) == sluice.Changed {
+			t.changed(d, k.unheard+k.offset)
+			n++
+		}
+	}
+	return n
 }
 
 // whose returns the devices that have a time up to by, in the order of it.

@@ -47,6 +47,39 @@ var dueTests = []deviceTest{
 		}
 		same(r.rig, "outages", outagesOf(r.events(sluice.QueueEvents)), map[string]int{"a": 1})
 	}},
+	{name: "Due_OfWhoCouldNotBeHeard_GivesTime", run: func(r *deviceRig) {
+		r.tell(r.seen("silent", 0, 20*time.Second), r.seen("slow", 0, 40*time.Second), r.connect("gone", 0), r.will("gone", 0, 30*time.Second))
+		r.quiet()
+		r.caughtUp(30 * time.Second)
+		r.unheard(20 * time.Second)
+		r.unheard(10 * time.Second) // it only grows
+		got := r.due(30 * time.Second)
+		if got.Excused != 1 || got.Fell != 0 || got.Receipt.Devices.Open != 1 {
+			r.Fatalf("got %+v, want a device excused and the database told", got)
+		}
+		r.inState("silent", sluice.DeviceUp, 45*time.Second)
+		r.told(sluice.QueueEvents)
+		r.falls(30*time.Second, 1) // gone, by its will
+		r.falls(45*time.Second-time.Microsecond, 0)
+		r.falls(45*time.Second, 1) // silent
+		if got := r.judge(50 * time.Second); got.Excused != 1 || got.Fell != 0 {
+			r.Fatalf("got %+v, want the other one excused", got)
+		}
+		r.inState("slow", sluice.DeviceUp, 70*time.Second)
+		r.falls(70*time.Second, 1)
+	}},
+	{name: "Due_OfManyWhoCouldNotBeHeard_GivesTimeUpToItsLimit", run: func(r *deviceRig) {
+		for i := range 5 {
+			r.tell(r.seen(fmt.Sprint("d", i), 0, 20*time.Second))
+		}
+		r.caughtUp(long)
+		r.unheard(long)
+		for _, want := range []int{2, 2, 1, 0} {
+			if got := r.dueOf(sluice.DueRequest{Now: r.at(long), Limit: 2, Events: true}); got.Excused != want || got.Fell != 0 {
+				r.Fatalf("got %+v, want %d excused", got, want)
+			}
+		}
+	}},
 	{name: "Due_WithoutEvents_TellsTheDatabaseOnly", run: func(r *deviceRig) {
 		r.settings.Events = false
 		r.knock(0, "a")
@@ -69,6 +102,7 @@ var dueTests = []deviceTest{
 			r.is("Due", err, sluice.ErrFenced)
 			_, err = r.s.Attend(r.ctx, l, r.at(long))
 			r.is("Attend", err, sluice.ErrFenced)
+			r.is("Unheard", r.s.Unheard(r.ctx, l, r.at(long)), sluice.ErrFenced)
 			_, _, err = r.s.Grace(r.ctx, l, sluice.GraceRequest{Now: r.at(0), Until: r.at(2 * long), Since: r.at(0)}, "")
 			r.is("Grace", err, sluice.ErrFenced)
 		}
@@ -76,6 +110,12 @@ var dueTests = []deviceTest{
 		r.falls(2*time.Second, 1)
 	}},
 	{name: "Due_AndMovesAtOnce_AgreeOnOrder", run: testDueAgainstMoves},
+}
+
+// unheard says that until a time devices could not be heard of.
+func (r *deviceRig) unheard(until time.Duration) {
+	r.Helper()
+	r.ok(r.s.Unheard(r.ctx, r.lease, r.at(until)))
 }
 
 // apart is too far for a storm.

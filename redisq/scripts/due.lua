@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- due takes down the devices whose deadline has passed, and ends the flapping of
--- those that have been steady.
+-- those that have been steady; or gives those more time that could not be heard of.
 --
 -- Atomic because a device must be down and its outage enqueued in one step, once,
 -- whatever the replicas do, and because no message may come between the look at
@@ -15,7 +15,7 @@
 --       17 how long an expired session of a front door counts as live
 -- Returns {} when the token is not the current one, else {devices that fell, that
 --       are steady, presence time until which a storm gathers, caught up,
---       receipts as keep returns them}
+--       receipts as keep returns them, devices that were given time}
 
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
   return {}
@@ -37,6 +37,39 @@ local judged = math.min(caught, now) -- a router whose clock is behind waits for
 
 local f = fleet(KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 
+local function finish(fell, steadied, wait, excused)
+  local receipt, size = keep(f, {
+    events = ARGV[8], devices = ARGV[9], reports = ARGV[4] == '1', k = 8, a = 11,
+    now = clocked, batches = ARGV[6], channel = ARGV[7],
+  })
+  if size > 0 then
+    redis.call('HINCRBY', KEYS[7], 'bytes', size)
+  end
+  return {fell, steadied, wait, caught, receipt, excused}
+end
+
+local function passed()
+  if judged <= 0 then
+    return {}
+  end
+  return redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', judged), 'LIMIT', 0, most)
+end
+
+-- Silence is no outage while nobody could be heard of.
+local unheard = tonumber(redis.call('HGET', KEYS[2], 'unheard'))
+if unheard then
+  local names, excused = passed(), 0
+  fetch(f, names)
+  for _, name in ipairs(names) do
+    if hearken(f.known[name], unheard) then
+      excused = excused + 1
+    end
+  end
+  if excused > 0 then
+    return finish(0, 0, 0, excused)
+  end
+end
+
 -- A storm is taken at once, up to storm_until, once its last deadline has passed
 -- and everything sent before that has been applied.
 local wait, first = 0, tonumber(redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2])
@@ -53,10 +86,7 @@ if first and first <= judged and first > (tonumber(redis.call('HGET', KEYS[2], '
   end
 end
 
-local names = {}
-if wait == 0 and judged > 0 then
-  names = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', judged), 'LIMIT', 0, most)
-end
+local names = wait == 0 and passed() or {}
 local steady = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', judged), 'LIMIT', 0, most)
 fetch(f, names)
 fetch(f, steady)
@@ -75,11 +105,4 @@ end
 for _, name in ipairs(steady) do
   steadyby(f.known[name], judged) -- unless it fell just now
 end
-local receipt, size = keep(f, {
-  events = ARGV[8], devices = ARGV[9], reports = ARGV[4] == '1', k = 8, a = 11,
-  now = clocked, batches = ARGV[6], channel = ARGV[7],
-})
-if size > 0 then
-  redis.call('HINCRBY', KEYS[7], 'bytes', size)
-end
-return {#names, steadied, wait, caught, receipt}
+return finish(#names, steadied, wait, 0)

@@ -202,13 +202,16 @@ local function besteady(f, d)
   tell(f, 'steady', d, at + f.offset, {muted = d.muted > at + f.offset, report = true})
 end
 
--- hearken begins the silence of a device anew, if it is held to one.
+-- hearken begins the silence of a device anew, if it is held to one, and tells
+-- whether that is later.
 local function hearken(d, now)
   local deadline = now + d.silent + math.floor(d.silent / 4)
-  if d.due == 's' and d.deadline < deadline then
-    d.deadline = deadline
-    touch(d, now)
+  if d.due ~= 's' or d.deadline >= deadline then
+    return false
   end
+  d.deadline = deadline
+  touch(d, now)
+  return true
 end
 
 local function grace(f, d, now, till, since)
