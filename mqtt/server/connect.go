@@ -114,6 +114,7 @@ var errLate = errors.New("too many CONNECTs at once")
 
 // register judges a CONNECT, registers the connection and welcomes it.
 func (c *connection) register(m wire.Connect, deadline time.Time) error {
+	defer c.session.knocks.begin()()
 	assigned, err := c.identify(&m)
 	if err != nil {
 		return err

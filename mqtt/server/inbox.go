@@ -89,6 +89,13 @@ func (in *inbox) pendingCount() int {
 	return len(in.pending.deliveries)
 }
 
+// waiting tells whether anybody stands in line.
+func (in *inbox) waiting() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.line) > 0
+}
+
 // queue puts a connection in line; false: there is room.
 func (in *inbox) queue(c *connection) bool {
 	in.mu.Lock()

@@ -28,6 +28,7 @@ type session struct {
 	topics topics
 	heard  chan sluice.Broadcast
 	ticks  atomic.Uint32
+	knocks knocks
 
 	ctx     context.Context // ends with the session
 	cancel  context.CancelFunc
@@ -83,15 +84,6 @@ func (s *session) Resumed() bool { return true }
 
 // ReceiveMaximum implements sluice.Session. Of a front door it is not asked.
 func (s *session) ReceiveMaximum() int { return s.config.ReceiveMaximum }
-
-// Mark implements sluice.Session.
-func (s *session) Mark(payload []byte) error {
-	if s.ended() {
-		return errClosed
-	}
-	s.inbox.mark(s.config.Sync, payload)
-	return nil
-}
 
 // Receive implements sluice.Session.
 func (s *session) Receive(ctx context.Context) ([]sluice.Delivery, error) {
