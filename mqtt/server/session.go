@@ -91,9 +91,7 @@ func (s *session) Receive(ctx context.Context) ([]sluice.Delivery, error) {
 		if err := s.state(ctx); err != nil {
 			return nil, err
 		}
-		if err := s.gather(ctx); err != nil {
-			return nil, err
-		}
+		s.gather(ctx)
 		if s.taken = s.inbox.take(); s.taken != nil {
 			s.acked, s.written = 0, 0
 			if len(s.taken.deliveries) > 0 {
@@ -121,24 +119,27 @@ func (s *session) state(ctx context.Context) error {
 	return s.err
 }
 
-// enough is how many messages need no company.
-const enough = 150
+const (
+	// enough is how many messages need no company.
+	enough = 150
+	// firstLook is the part of Gather after which the gathering looks whether more has
+	// come. It looks half as often each time: looking wakes a processor.
+	firstLook = 16
+)
 
-// gather waits until Gather after the last Receive, while little waits.
-func (s *session) gather(ctx context.Context) error {
-	d := s.config.Gather - time.Since(s.last)
-	if n := s.inbox.pendingCount(); d <= 0 || n == 0 || n >= enough {
-		return nil
+// gather waits until Gather after the last Receive, while little waits and more comes:
+// devices that send one message at a time have all sent theirs soon, and wait.
+func (s *session) gather(ctx context.Context) {
+	end := s.last.Add(s.config.Gather)
+	step := s.config.Gather / firstLook
+	for n := s.inbox.pendingCount(); n > 0 && n < enough && time.Now().Before(end) && ctx.Err() == nil && !s.ended(); step *= 2 {
+		s.wait(min(time.Until(end), step))
+		now := s.inbox.pendingCount()
+		if now == n {
+			return
+		}
+		n = now
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-s.done:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return nil
 }
 
 // Ack implements sluice.Session. ds is what follows, in what Receive returned, the ds
