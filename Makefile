@@ -51,6 +51,10 @@ bench-path: deps build ## Measure the whole path on private servers; ARGS='-mess
 bench-door: deps build ## Measure the front door: as bench-path, without a broker; ARGS='-window 1'
 	@$(GO) run ./internal/benchpath -door $(ARGS)
 
+.PHONY: bench-bare
+bench-bare: ## Measure what bare sockets cost with one message in flight; ARGS='-gather 3ms'
+	@$(GO) build -o bin/benchbare ./internal/benchbare && bin/benchbare $(ARGS)
+
 .PHONY: bench-api
 bench-api: deps build ## Measure the api on a private PostgreSQL; ARGS='-rows 10000000 -dir DIR'
 	@$(GO) run ./internal/benchapi $(ARGS)
