@@ -42,7 +42,12 @@ func (s *API) Run(ctx context.Context) error {
 		return err
 	}
 	closing.add("database", func() error { pool.Close(); return nil })
-	server, err := s.server(pool, registry)
+	return s.work(ctx, registry, readStore{APIStore(pool), postgres.Unavailable, apiChecks(pool)})
+}
+
+// work answers calls until ctx ends.
+func (s *API) work(ctx context.Context, registry *prometheus.Registry, rows readStore) error {
+	server, err := s.server(rows, registry)
 	if err != nil {
 		return err
 	}
@@ -54,7 +59,7 @@ func (s *API) Run(ctx context.Context) error {
 	defer end()
 	g, ctx := errgroup.WithContext(ctx)
 	if l.pages != nil {
-		g.Go(func() error { return serveHTTP(side, l.pages, healthMux(registry, apiChecks(pool))) })
+		g.Go(func() error { return serveHTTP(side, l.pages, healthMux(registry, rows.checks)) })
 	}
 	g.Go(func() error {
 		defer end()
@@ -63,9 +68,9 @@ func (s *API) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (s *API) server(pool *pgxpool.Pool, registry *prometheus.Registry) (*api.Server, error) {
+func (s *API) server(rows readStore, registry *prometheus.Registry) (*api.Server, error) {
 	c := api.Config{
-		Store: APIStore(pool), Unavailable: postgres.Unavailable, Observe: observeAPI(registry),
+		Store: rows.Store, Unavailable: rows.unavailable, Observe: observeAPI(registry),
 		ShutdownTimeout: s.config.ShutdownTimeout, MaxStreams: s.config.API.MaxStreams, Logger: s.log,
 	}
 	if t := s.config.API.TLS; t.Given() {

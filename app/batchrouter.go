@@ -2,19 +2,15 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"sluice"
 	"sluice/config"
 	"sluice/mqtt"
-	"sluice/redisq"
 	"sluice/store/postgres"
 )
 
@@ -62,20 +58,32 @@ func (s *BatchRouter) Run(ctx context.Context) error {
 		return err
 	}
 	closing.add("database", func() error { pool.Close(); return nil })
-	db := &lazyDatabase{open: func(ctx context.Context) (Database, error) { return s.openDatabase(ctx, pool) }}
+	rows := postgresRows{pool}
+	db := s.newDatabase(rows)
 	if err := s.tryDatabase(ctx, db); err != nil {
 		return err
 	}
-
-	mux, err := newMux(s.config.Routes, s.sinks, db)
-	if err != nil {
-		return err
-	}
-	queue, err := s.openQueue(ctx)
+	queue, err := openRedis(ctx, s.config, s.log)
 	if err != nil || queue == nil {
 		return err
 	}
 	closing.add("queue", func() error { queue.Close(); return nil })
+	return s.work(ctx, queue, db)
+}
+
+// newDatabase returns the database that rows is, which nothing has asked yet.
+func (s *BatchRouter) newDatabase(rows rowStore) *lazyDatabase {
+	return &lazyDatabase{rows: rows, facility: s.config.Facility}
+}
+
+// work routes until ctx ends.
+func (s *BatchRouter) work(ctx context.Context, queue queueStore, db *lazyDatabase) error {
+	closing := teardown{log: s.log}
+	defer closing.run()
+	mux, err := newMux(s.config.Routes, s.sinks, db)
+	if err != nil {
+		return err
+	}
 	keeper := s.newKeeper(queue)
 	in, err := s.newWay(mux, keeper, queue)
 	if err != nil {
@@ -90,11 +98,11 @@ func (s *BatchRouter) Run(ctx context.Context) error {
 	registry := newRegistry()
 	router := sluice.NewRouter(queue, mux, sluice.Config{
 		Source: in.source, Session: in.name, Door: in.door,
-		Presence: s.newPresence(keeper, db, receivers), Dead: db.handler(deadSink), Observer: newRouterMetrics(registry),
+		Presence: s.newPresence(keeper, db, receivers), Dead: db.handler(db.rows.dead), Observer: newRouterMetrics(registry),
 		Logger: s.log, ShutdownTimeout: s.config.ShutdownTimeout,
 	})
 	operator := &operator{
-		facility: s.config.Facility, queue: queue, devices: queue, keeper: keeper, router: router, pool: pool, db: db, mux: mux, way: in.name, log: s.log,
+		facility: s.config.Facility, queue: queue, devices: queue, keeper: keeper, router: router, db: db, mux: mux, way: in.name, log: s.log,
 	}
 	gaugeOf(registry, "lease_held", "1 while this process reads the broker, or its front door is open.", func() float64 { return oneIf(router.Leading()) })
 	registry.MustRegister(newQueueCollector(operator.statuses))
@@ -102,9 +110,6 @@ func (s *BatchRouter) Run(ctx context.Context) error {
 	in.register(registry)
 	return s.serve(ctx, router, operator, healthMux(registry, operator.checks()))
 }
-
-// deadSink stores dead letters.
-func deadSink(db Database) sluice.Handler { return postgres.NewDead(db.Pool, db.Facility) }
 
 // serve runs the router and what observes it. The observers outlive the router,
 // so that its last state can still be seen.
@@ -138,63 +143,17 @@ func (s *BatchRouter) serve(ctx context.Context, router *sluice.Router, o *opera
 	return g.Wait()
 }
 
-// openDatabase checks the schema and registers the facility. What an operator
-// must mend halts the routes that need it.
-func (s *BatchRouter) openDatabase(ctx context.Context, pool *pgxpool.Pool) (Database, error) {
-	switch err := postgres.CheckVersion(ctx, pool); {
-	case errors.Is(err, postgres.ErrSchemaOlder), errors.Is(err, postgres.ErrSchemaNewer):
-		return Database{}, sluice.Halt(err)
-	case err != nil:
-		return Database{}, err
-	}
-	id, err := postgres.Facility(ctx, pool, s.config.Facility)
-	return Database{Pool: pool, Facility: id, Name: s.config.Facility}, err
-}
-
 // tryDatabase refuses to start on a database with another schema; one that does
 // not answer is waited for later, while messages queue.
 func (s *BatchRouter) tryDatabase(ctx context.Context, db *lazyDatabase) error {
 	_, err := db.get(ctx)
-	if errors.Is(err, postgres.ErrSchemaOlder) || errors.Is(err, postgres.ErrSchemaNewer) {
+	if db.rows.unfit(err) {
 		return err
 	}
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("database not ready: messages queue until it is", "err", err)
 	}
 	return nil
-}
-
-// openQueue waits until Redis answers. A server that would lose messages is
-// refused. It returns nil without an error when ctx ended first.
-func (s *BatchRouter) openQueue(ctx context.Context) (*redisq.Queue, error) {
-	c, err := redisConfig(s.config, s.log)
-	if err != nil {
-		return nil, err
-	}
-	for told := false; ; told = true {
-		queue, err := redisq.Open(ctx, c)
-		if err == nil || errors.Is(err, redisq.ErrUnfit) {
-			return queue, err
-		}
-		if !told && ctx.Err() == nil {
-			s.log.Warn("waiting for the queue", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, nil
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-func redisConfig(c *config.Config, log *slog.Logger) (redisq.Config, error) {
-	r := c.Queue.Redis
-	tlsConfig, err := r.TLS()
-	return redisq.Config{
-		URL: r.URL.Reveal(), User: r.User, Password: r.Password.Reveal(), TLS: tlsConfig,
-		Facility: c.Facility, Profile: redisq.Profile(r.Profile), AssumeDurable: r.AssumeDurable,
-		MaxBytes: r.MaxBytes, DeadPerDevice: c.Dead.PerDevice, Logger: log,
-	}, err
 }
 
 func (s *BatchRouter) newSource(mux *sluice.Mux, sync string) (*mqtt.Source, error) {

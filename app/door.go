@@ -12,11 +12,10 @@ import (
 	"sluice/mqtt/server/access"
 	"sluice/mqtt/server/wire"
 	"sluice/presence"
-	"sluice/redisq"
 )
 
 // newDoor makes the front door. Its addresses are bound when the router opens it.
-func (s *BatchRouter) newDoor(mux *sluice.Mux, keeper *presence.Keeper, queue *redisq.Queue) (way, error) {
+func (s *BatchRouter) newDoor(mux *sluice.Mux, keeper *presence.Keeper, queue queueStore) (way, error) {
 	c, err := s.doorConfig(mux, keeper)
 	if err != nil {
 		return way{}, err

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"sluice"
 	"sluice/presence"
 	"sluice/store/postgres"
@@ -37,7 +35,6 @@ type operator struct {
 	devices  sluice.DeviceStore
 	keeper   *presence.Keeper
 	router   *sluice.Router
-	pool     *pgxpool.Pool
 	db       *lazyDatabase
 	mux      *sluice.Mux
 	way      string // in which messages come: broker or door
@@ -74,11 +71,10 @@ func (o *operator) checks() []check {
 
 // database tells whether the database answers and has the right schema.
 func (o *operator) database(ctx context.Context) error {
-	db, err := o.db.get(ctx)
-	if err != nil {
+	if _, err := o.db.get(ctx); err != nil {
 		return err
 	}
-	return db.Pool.Ping(ctx)
+	return o.db.rows.ping(ctx)
 }
 
 func (o *operator) halted(ctx context.Context) error {
@@ -138,7 +134,7 @@ func (o *operator) report(ctx context.Context) {
 			before[s.Queue] = s.Account.Received
 		}
 		if db, err := o.db.get(ctx); err == nil {
-			if err := postgres.WriteRouteStatus(ctx, db.Pool, db.Facility, rows); err != nil {
+			if err := o.db.rows.writeStatus(ctx, db.Facility, rows); err != nil {
 				o.log.Debug("route status not written", "err", err)
 			}
 		}
@@ -152,7 +148,7 @@ func (o *operator) prune(ctx context.Context, keep time.Duration) {
 		if err != nil {
 			return
 		}
-		removed, err := postgres.Prune(ctx, db.Pool, db.Facility, keep)
+		removed, err := o.db.rows.prune(ctx, db.Facility, keep)
 		if err != nil {
 			o.log.Debug("not pruned", "err", err)
 		}
@@ -184,7 +180,7 @@ func (o *operator) replay(ctx context.Context, req ReplayRequest) (r ReplayResul
 	defer o.replaying.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replayTimeout)
 	defer cancel()
-	letters, err := postgres.GetDead(ctx, o.pool, req.IDs...)
+	letters, err := o.db.rows.getDead(ctx, req.IDs...)
 	if err != nil || len(letters) == 0 {
 		return r, err
 	}
@@ -215,7 +211,7 @@ func (o *operator) replay(ctx context.Context, req ReplayRequest) (r ReplayResul
 		for i, l := range chunk {
 			ids[i] = l.ID
 		}
-		if _, err := postgres.DropDead(ctx, o.pool, ids...); err != nil {
+		if _, err := o.db.rows.dropDead(ctx, ids...); err != nil {
 			return r, err
 		}
 		r.Replayed += len(chunk)

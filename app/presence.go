@@ -16,7 +16,6 @@ import (
 	"sluice/notify/logs"
 	"sluice/notify/webhook"
 	"sluice/presence"
-	"sluice/store/postgres"
 )
 
 func (s *BatchRouter) newKeeper(store presence.Store) *presence.Keeper {
@@ -31,12 +30,9 @@ func (s *BatchRouter) newPresence(k *presence.Keeper, db *lazyDatabase, receiver
 	p := s.config.Presence
 	return &sluice.Presence{
 		Keeper: k, Settings: sluice.PresenceSettings{MaxDevices: p.MaxDevices, Events: p.LWT},
-		Devices: db.handler(deviceSink), Receivers: receivers,
+		Devices: db.handler(db.rows.devices), Receivers: receivers,
 	}
 }
-
-// deviceSink stores what becomes of devices.
-func deviceSink(db Database) sluice.Handler { return postgres.NewDevices(db.Pool, db.Facility) }
 
 // receivers makes those of the configuration. Their names are unique.
 func (s *BatchRouter) receivers() ([]sluice.Receiver, error) {

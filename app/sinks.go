@@ -13,7 +13,6 @@ import (
 
 	"sluice"
 	"sluice/config"
-	"sluice/store/postgres"
 )
 
 // Sinks are the handlers that a route of the configuration may name.
@@ -66,7 +65,8 @@ const openTimeout = 5 * time.Second
 // away: the schema is checked and the facility registered as soon as it answers.
 // Safe for concurrent use.
 type lazyDatabase struct {
-	open func(context.Context) (Database, error)
+	rows     rowStore
+	facility string
 
 	mu sync.Mutex
 	db *Database
@@ -78,7 +78,7 @@ func (l *lazyDatabase) get(ctx context.Context) (Database, error) {
 	if l.db == nil {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
 		defer cancel()
-		db, err := l.open(ctx)
+		db, err := l.rows.open(ctx, l.facility)
 		if err != nil {
 			return Database{}, err
 		}
@@ -107,7 +107,7 @@ func (l *lazyDatabase) handler(sink func(Database) sluice.Handler) sluice.Handle
 	return sluice.HandlerFunc(func(ctx context.Context, b *sluice.Batch) error {
 		h, err := get(ctx)
 		if err != nil {
-			return postgres.Failure(b.Attempt, err)
+			return l.rows.failure(b.Attempt, err)
 		}
 		return h.Handle(ctx, b)
 	})

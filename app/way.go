@@ -5,7 +5,6 @@ import (
 
 	"sluice"
 	"sluice/presence"
-	"sluice/redisq"
 )
 
 // way is how messages come in: from a broker, or by the front door.
@@ -18,7 +17,7 @@ type way struct {
 	close    func() error
 }
 
-func (s *BatchRouter) newWay(mux *sluice.Mux, keeper *presence.Keeper, queue *redisq.Queue) (way, error) {
+func (s *BatchRouter) newWay(mux *sluice.Mux, keeper *presence.Keeper, queue queueStore) (way, error) {
 	if s.config.Listen.Given() {
 		return s.newDoor(mux, keeper, queue)
 	}
