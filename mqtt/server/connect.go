@@ -104,8 +104,23 @@ func (c *connection) refuse(m wire.Connect, err error) error {
 	}
 	c.session.stats.connects[why].Add(1)
 	c.session.refused(m, c.stream.RemoteAddr(), err)
-	c.out.send(wire.AppendConnack(nil, m.Version, wire.Connack{Reason: why, ReasonString: text(err), Limit: m.MaximumPacketSize}))
+	answer := wire.AppendConnack(nil, m.Version, wire.Connack{Reason: why, ReasonString: text(err), Limit: m.MaximumPacketSize})
+	if c.checkSize(answer) == nil {
+		c.out.send(answer)
+	}
 	return err
+}
+
+// checkSize refuses an answer that the client does not take. It cannot be left out, as
+// a message can, so the connection ends [MQTT-3.1.2-24].
+func (c *connection) checkSize(answer []byte) error {
+	if c.packetLimit == 0 || len(answer) <= c.packetLimit {
+		return nil
+	}
+	return &wire.Error{
+		Reason: wire.PacketTooLarge, Statement: "MQTT-3.1.2-24",
+		Text: fmt.Sprintf("the answer has %d bytes, the client takes %d", len(answer), c.packetLimit),
+	}
 }
 
 // errLate refuses a CONNECT whose turn came too late: its client has given up, and may
@@ -125,6 +140,10 @@ func (c *connection) register(m wire.Connect, deadline time.Time) error {
 	if err := c.checkWill(m.Will); err != nil {
 		return err
 	}
+	answer := c.connack(&m, assigned)
+	if err := c.checkSize(wire.AppendConnack(nil, c.version, answer)); err != nil {
+		return err
+	}
 	defer c.session.turn(c.client)()
 	if time.Now().After(deadline) {
 		return &refusal{wire.ServerBusy, errLate}
@@ -133,17 +152,18 @@ func (c *connection) register(m wire.Connect, deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	c.welcome(&m, assigned, registered)
+	answer.SessionPresent = registered.Resumed
+	c.welcome(registered, answer)
 	return nil
 }
 
 // identify takes over who the client is, and how.
 func (c *connection) identify(m *wire.Connect) (assigned string, err error) {
+	c.version, c.client, c.user, c.will = m.Version, m.ClientID, m.User, m.Will
+	c.packetLimit, c.receiveMaximum = int(m.MaximumPacketSize), m.ReceiveMaximum
 	if m.HasAuthMethod {
 		return "", &refusal{wire.BadAuthMethod, nil}
 	}
-	c.version, c.client, c.user, c.will = m.Version, m.ClientID, m.User, m.Will
-	c.packetLimit, c.receiveMaximum = int(m.MaximumPacketSize), m.ReceiveMaximum
 	switch {
 	case c.session.config.UserIsClient && m.User != "":
 		c.client = m.User
@@ -213,33 +233,41 @@ func (c *connection) enroll(m *wire.Connect) (r sluice.Connected, err error) {
 	return r, nil
 }
 
-// welcome puts the connection in the place of an older one and answers.
-func (c *connection) welcome(m *wire.Connect, assigned string, r sluice.Connected) {
+// welcome puts the connection in the place of an older one and answers. From then on
+// others write to it, too: the answer is laid before all that [MQTT-3.2.0-1].
+func (c *connection) welcome(r sluice.Connected, answer wire.Connack) {
 	c.number = r.Connection
 	c.delivered = r.Delivered
-	keepalive := c.session.keepalive(m)
-	c.keepalive = ticksOf(keepalive)
 	c.heard.Store(c.session.ticks.Load())
+	c.out.begin(wire.AppendConnack(nil, c.version, answer))
 	c.session.replace(c)
 	c.resubscribe(r.Subscriptions)
 	c.established.Store(true)
 	c.session.stats.connects[wire.Success].Add(1)
-	answer := c.session.connack(m, r.Resumed)
-	answer.AssignedClientID = assigned
-	if keepalive != m.KeepAlive {
-		answer.HasServerKeepAlive, answer.ServerKeepAlive = true, keepalive
-	}
-	c.out.send(wire.AppendConnack(nil, c.version, answer))
+	c.out.send(nil)
 }
 
-// connack is what all are told.
-func (s *session) connack(m *wire.Connect, resumed bool) wire.Connack {
+// begin has whatever is sent next begin with the answer.
+func (o *output) begin(answer []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.buf = append(o.buf, answer...)
+}
+
+// connack is what the client is told when it is welcome.
+func (c *connection) connack(m *wire.Connect, assigned string) wire.Connack {
+	s := c.session
 	a := wire.Connack{
-		SessionPresent: resumed, ReceiveMaximum: uint16(s.config.ReceiveMaximum), MaximumPacketSize: uint32(s.config.MaxPacket),
+		ReceiveMaximum: uint16(s.config.ReceiveMaximum), MaximumPacketSize: uint32(s.config.MaxPacket), AssignedClientID: assigned,
 		NoQoS2: true, NoRetain: true, NoSubscriptionIDs: true, NoShared: true, Limit: m.MaximumPacketSize,
 	}
-	if keep := uint32(s.expiry(m.SessionExpiry) / time.Second); keep != m.SessionExpiry {
+	if keep := uint32(c.keep / time.Second); keep != m.SessionExpiry {
 		a.HasSessionExpiry, a.SessionExpiry = true, keep
+	}
+	keepalive := s.keepalive(m)
+	c.keepalive = ticksOf(keepalive)
+	if keepalive != m.KeepAlive {
+		a.HasServerKeepAlive, a.ServerKeepAlive = true, keepalive
 	}
 	return a
 }

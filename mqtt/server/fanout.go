@@ -13,11 +13,10 @@ import (
 func (s *session) fanout(m *wire.Publish, from *connection) {
 	topic := string(m.Topic)
 	parcels := parcels{message: m, made: time.Now()}
-	for _, to := range s.topics.match(topic) {
-		if to.noLocal && to.conn == from || !to.conn.rights.Load().Read(topic) {
-			continue
+	for _, to := range s.topics.match(topic, from) {
+		if to.conn.rights.Load().Read(topic) {
+			to.conn.deliver(parcels.of(to.conn.version, min(to.qos, m.QoS)))
 		}
-		to.conn.deliver(parcels.of(to.conn.version, min(to.qos, m.QoS)))
 	}
 }
 

@@ -206,7 +206,7 @@ func TestTopics_AgreeWithMatchFilter(t *testing.T) {
 	for n := range 2000 {
 		topic := strings.ReplaceAll(random([]string{"a", "b"}), "+", "c")
 		got := map[*connection]bool{}
-		for _, s := range tree.match(topic) {
+		for _, s := range tree.match(topic, nil) {
 			got[s.conn] = true
 		}
 		for c, f := range filters {

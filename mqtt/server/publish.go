@@ -135,7 +135,7 @@ func (c *connection) allowed(m *wire.Publish) error {
 	case m.Retain:
 		return &wire.Error{Reason: wire.RetainNotSupported, Text: "PUBLISH with RETAIN, which is not available", Statement: "MQTT-3.2.2-14"}
 	case m.QoS > 0 && int(c.inflight.Load()) >= c.session.config.ReceiveMaximum:
-		return &wire.Error{Reason: wire.ReceiveMaximumExceeded, Text: "more QoS 1 messages in flight than the receive maximum", Statement: "MQTT-3.3.4-9"}
+		return &wire.Error{Reason: wire.ReceiveMaximumExceeded, Text: "more QoS 1 messages in flight than the receive maximum", Statement: "MQTT-3.3.4-7"}
 	}
 	return nil
 }

@@ -196,7 +196,7 @@ func (c *connection) farewell(p wire.Packet) error {
 		}
 		c.keep = c.session.expiry(d.SessionExpiry)
 	}
-	if d.Reason == wire.DisconnectWithWill {
+	if d.Reason != wire.Success { // only that withdraws the will [MQTT-3.1.2-10]
 		return &farewellError{endLost}
 	}
 	return &farewellError{endFarewell}

@@ -8,11 +8,23 @@ import (
 	"sluice"
 )
 
-// call bounds a call of the registry. When that says that the lease is another's, the
-// session ends.
+// maxCalls is how many calls of the registry run at once, the rest waits: each takes a
+// connection to the store with its buffers, some 128 KiB, and stands before the next
+// append there. When ten thousand clients come and go at once more of them make the
+// store no faster.
+const maxCalls = 32
+
+// call bounds a call of the registry, the wait for its turn included. When that says
+// that the lease is another's, the session ends.
 func (s *session) call(do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.config.CallTimeout)
 	defer cancel()
+	select {
+	case s.server.calls <- struct{}{}:
+		defer func() { <-s.server.calls }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	err := do(ctx)
 	if errors.Is(err, sluice.ErrFenced) {
 		s.fail(err)

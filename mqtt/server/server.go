@@ -21,7 +21,8 @@ type Server struct {
 	log    *slog.Logger
 	stats  counters
 	limit  *limiter
-	told   atomic.Int64 // second of the last warning of a refused CONNECT
+	told   atomic.Int64  // second of the last warning of a refused CONNECT
+	calls  chan struct{} // has one for each call of the registry that runs; see maxCalls
 
 	mu      sync.Mutex // guards what follows
 	bound   []net.Listener
@@ -35,7 +36,9 @@ var _ sluice.Source = (*Server)(nil)
 // New wires a server and starts nothing.
 func New(c Config) *Server {
 	c = c.withDefaults()
-	return &Server{config: c, log: c.Logger, access: c.Access, limit: newLimiter(c.Rate, c.Burst)}
+	return &Server{
+		config: c, log: c.Logger, access: c.Access, limit: newLimiter(c.Rate, c.Burst), calls: make(chan struct{}, maxCalls),
+	}
 }
 
 // errTwice refuses a second session.

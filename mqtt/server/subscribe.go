@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 
 	"sluice"
@@ -34,7 +35,15 @@ func (c *connection) subscribe(p wire.Packet) error {
 	}
 	c.subs = c.subs.with(granted)
 	c.out.subscribed(len(c.subs) > 0)
-	c.out.send(wire.AppendSuback(nil, c.version, sub.PacketID, reasons...))
+	return c.answer(wire.AppendSuback(nil, c.version, sub.PacketID, reasons...))
+}
+
+// answer sends what the client waits for.
+func (c *connection) answer(packet []byte) error {
+	if err := c.checkSize(packet); err != nil {
+		return err
+	}
+	c.out.send(packet)
 	return nil
 }
 
@@ -74,7 +83,8 @@ func (c *connection) judgeFilter(f wire.Subscription) wire.Reason {
 	return wire.Reason(min(f.QoS, 1))
 }
 
-// unsubscribe takes an UNSUBSCRIBE.
+// unsubscribe takes an UNSUBSCRIBE. It holds for this connection also when it cannot be
+// recorded; a v5 client is told, as the session will have those filters again.
 func (c *connection) unsubscribe(p wire.Packet) error {
 	unsub, err := wire.ParseUnsubscribe(c.version, p)
 	if err != nil {
@@ -87,9 +97,10 @@ func (c *connection) unsubscribe(p wire.Packet) error {
 		}
 		delete(c.subs, filter)
 	}
-	c.record(c.subs)
-	c.out.send(wire.AppendUnsuback(nil, c.version, unsub.PacketID, reasons...))
-	return nil
+	if !c.record(c.subs) {
+		reasons = slices.Repeat([]wire.Reason{wire.ImplementationSpecific}, len(reasons))
+	}
+	return c.answer(wire.AppendUnsuback(nil, c.version, unsub.PacketID, reasons...))
 }
 
 // record has the registry keep the subscriptions of a session that outlives its

@@ -74,24 +74,26 @@ func (n *node) remove(filter string, c *connection) (found bool) {
 	return found
 }
 
-// subscriber is a match: who, and how.
+// subscriber is a match: who, and the highest QoS that it gets.
 type subscriber struct {
 	conn *connection
-	options
+	qos  byte
 }
 
 // match returns the subscribers of a topic name, each once, with the highest QoS of
-// those of its filters that match. It has no local copy if one of them wants none.
-func (t *topics) match(topic string) []subscriber {
+// those of its filters that match [MQTT-3.3.4-2]. from is the connection that
+// published, nil for none: its filters with no local do not count.
+func (t *topics) match(topic string, from *connection) []subscriber {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	m := matching{}
+	m := matching{from: from}
 	m.walk(&t.root, topic, true, !strings.HasPrefix(topic, "$"))
 	return m.distinct()
 }
 
 // matching is a search.
 type matching struct {
+	from  *connection
 	found []subscriber
 	nodes int // that contributed
 }
@@ -121,7 +123,9 @@ func (m *matching) take(n *node) {
 	}
 	m.nodes++
 	for c, o := range n.subs {
-		m.found = append(m.found, subscriber{c, o})
+		if !o.noLocal || c != m.from { // [MQTT-3.8.3-3]
+			m.found = append(m.found, subscriber{c, o.qos})
+		}
 	}
 }
 
@@ -140,7 +144,6 @@ func (m *matching) distinct() []subscriber {
 			continue
 		}
 		kept[i].qos = max(kept[i].qos, s.qos)
-		kept[i].noLocal = kept[i].noLocal || s.noLocal
 	}
 	return kept
 }

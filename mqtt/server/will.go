@@ -38,13 +38,18 @@ func (s *session) pause(d time.Duration) bool {
 	return !s.ended()
 }
 
-// publishWill sends the last will behind everything that the connection sent.
+// publishWill sends the last will behind everything that the connection sent, unless
+// its client is back [MQTT-3.1.3-9].
 func (c *connection) publishWill(w *wire.Will) {
-	c.session.stats.wills.Add(1)
+	var routed []arrival // none asks only whether the connection was cut off
 	if c.session.config.Routed(w.Topic) {
-		c.session.inbox.push(c, []arrival{{
-			topic: []byte(w.Topic), payload: w.Payload, qos: 1, toEngine: true, will: true,
-		}}, time.Now().UnixMicro())
+		routed = []arrival{{topic: []byte(w.Topic), payload: w.Payload, qos: 1, toEngine: true, will: true}}
+	}
+	if !c.session.inbox.push(c, routed, time.Now().UnixMicro()) {
+		return
+	}
+	c.session.stats.wills.Add(1)
+	if routed != nil {
 		return
 	}
 	_ = c.session.pass(&wire.Publish{ // counted; nobody is left to be told

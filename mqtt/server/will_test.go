@@ -161,7 +161,7 @@ func TestWill_Delayed_IsWithdrawnByANewConnection(t *testing.T) {
 	s.counts("lost", func(st Stats) bool { return st.Lost == 1 })
 	c := s.connect(h)
 	c.acks(wire.Success, c.publish("data/a", "1"))
-	s.counts("waited", func(st Stats) bool { return st.Wills == 1 }) // and not stored: see below
+	s.counts("waited", func(st Stats) bool { return st.Connections == 1 }) // and not stored: see below
 	c.acks(wire.Success, c.publish("data/a", "2"))
 	c.Close()
 	s.stores("1", "2", "will") // of the second connection

@@ -183,6 +183,8 @@ func TestReturnCode(t *testing.T) {
 		{"not authorized", NotAuthorized, 5, true},
 		{"[MQTT311-3.1.4-1] malformed", MalformedPacket, 0, false},
 		{"[MQTT311-3.1.4-1] protocol error", ProtocolError, 0, false},
+		{"[MQTT311-3.2.2-6] will of QoS 2", QoSNotSupported, 0, false},
+		{"[MQTT311-3.2.2-6] retained will", RetainNotSupported, 0, false},
 		{"no failure", NoMatchingSubscribers, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

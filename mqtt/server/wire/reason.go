@@ -84,7 +84,8 @@ func (r Reason) Failed() bool { return r >= 0x80 }
 
 // ReturnCode gives the CONNACK return code of MQTT 3.1.1 for a reason [MQTT311
 // 3.2.2.3]. ok is false where 3.1.1 has the server close the connection without
-// a CONNACK: the CONNECT was malformed [MQTT311-3.1.4-1].
+// a CONNACK: the CONNECT was malformed [MQTT311-3.1.4-1], or no code says what is
+// wrong with it [MQTT311-3.2.2-6].
 func ReturnCode(r Reason) (code byte, ok bool) {
 	switch r {
 	case Success:
@@ -97,7 +98,7 @@ func ReturnCode(r Reason) (code byte, ok bool) {
 		return 4, true
 	case NotAuthorized, Banned, BadAuthMethod:
 		return 5, true
-	case MalformedPacket, ProtocolError, PacketTooLarge:
+	case MalformedPacket, ProtocolError, PacketTooLarge, QoSNotSupported, RetainNotSupported:
 		return 0, false
 	}
 	if r.Failed() {

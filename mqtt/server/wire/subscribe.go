@@ -4,7 +4,7 @@ package wire
 type Subscribe struct {
 	PacketID       uint16         // not 0
 	SubscriptionID uint32         // 1 to 268435455; 0: none
-	Filters        []Subscription // at least one
+	Filters        []Subscription // 1 to maxFilters
 }
 
 // Subscription is one topic filter with its options [MQTT 3.8.3.1].
@@ -19,8 +19,12 @@ type Subscription struct {
 // Unsubscribe is what an UNSUBSCRIBE asks for [MQTT 3.10].
 type Unsubscribe struct {
 	PacketID uint16   // not 0
-	Filters  []string // at least one, each valid
+	Filters  []string // 1 to maxFilters, each valid
 }
+
+// maxFilters is how many topic filters a packet may have: one takes four bytes on the
+// wire and fifty times that here, so the packet's size alone is no bound.
+const maxFilters = 1024
 
 // Subscription options [MQTT 3.8.3.1].
 const (
@@ -40,7 +44,7 @@ func ParseSubscribe(v Version, p Packet) (Subscribe, error) {
 	if v == V5 {
 		s.readProperties(&r)
 	}
-	for len(r.b) > 0 {
+	for len(r.b) > 0 && r.mayHaveMore(len(s.Filters)) {
 		s.Filters = append(s.Filters, r.subscription(v))
 	}
 	if len(s.Filters) == 0 && r.err == nil {
@@ -87,6 +91,15 @@ func (s *Subscription) check(v Version, options byte) error {
 	return nil
 }
 
+// mayHaveMore refuses a packet with more than maxFilters filters.
+func (r *reader) mayHaveMore(filters int) bool {
+	if filters < maxFilters {
+		return true
+	}
+	r.fail(refuse(QuotaExceeded, "", "%v with more than %d topic filters", r.kind, maxFilters))
+	return false
+}
+
 // filter reads a topic filter. statement says that it is UTF-8.
 func (r *reader) filter(v Version, statement string) string {
 	filter := string(r.utf8("topic filter", statement))
@@ -105,7 +118,7 @@ func ParseUnsubscribe(v Version, p Packet) (Unsubscribe, error) {
 		ps := r.properties(UNSUBSCRIBE)
 		r.fail(ps.skip())
 	}
-	for len(r.b) > 0 {
+	for len(r.b) > 0 && r.mayHaveMore(len(u.Filters)) {
 		u.Filters = append(u.Filters, r.filter(v, "MQTT-3.10.3-1"))
 	}
 	if len(u.Filters) == 0 && r.err == nil {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,6 +52,7 @@ func TestParseSubscribe_Refuses(t *testing.T) {
 		{"no identifier", V311, pkt(0x82, "\x01"), MalformedPacket},
 		{"[MQTT-3.8.3-2] no filter, 3.1.1", V311, pkt(0x82, "\x00\x01"), ProtocolError},
 		{"[MQTT-3.8.3-2] no filter, 5", V5, pkt(0x82, "\x00\x01", props()), ProtocolError},
+		{"more filters than allowed", V311, pkt(0x82, "\x00\x01", strings.Repeat(str("a")+"\x00", maxFilters+1)), QuotaExceeded},
 		{"5 without property length", V5, pkt(0x82, "\x00\x01"), MalformedPacket},
 		{"a filter without options", V5, v5("a", ""), MalformedPacket},
 		{"a second filter without options", V311, pkt(0x82, "\x00\x01", str("a"), "\x00", str("b")), MalformedPacket},
@@ -97,6 +99,7 @@ func TestParseUnsubscribe_Refuses(t *testing.T) {
 		{"[MQTT-2.2.1-3] identifier 0", V311, pkt(0xA2, "\x00\x00", str("a")), ProtocolError},
 		{"[MQTT-3.10.3-2] no filter, 3.1.1", V311, pkt(0xA2, "\x00\x01"), ProtocolError},
 		{"[MQTT-3.10.3-2] no filter, 5", V5, pkt(0xA2, "\x00\x01", props()), ProtocolError},
+		{"more filters than allowed", V5, pkt(0xA2, "\x00\x01", props(), strings.Repeat(str("a"), maxFilters+1)), QuotaExceeded},
 		{"[MQTT-3.10.3-1] UTF-8", V311, pkt(0xA2, "\x00\x01", str("\xFF")), MalformedPacket},
 		{"[MQTT-1.5.4-2] U+0000", V311, pkt(0xA2, "\x00\x01", str("\x00")), MalformedPacket},
 		{"[MQTT-4.7.3-1] empty filter", V5, pkt(0xA2, "\x00\x01", props(), str("")), ProtocolError},
