@@ -10,7 +10,9 @@ import (
 
 	"sluice"
 	"sluice/config"
+	"sluice/device"
 	"sluice/mqtt"
+	"sluice/store"
 	"sluice/store/postgres"
 )
 
@@ -21,7 +23,7 @@ func DefaultSinks() Sinks {
 		New: func(db Database) sluice.Handler {
 			return postgres.NewSensor(db.Pool, db.Facility, postgres.SensorConfig{})
 		},
-		Identify: postgres.IdentifySensor,
+		Identify: store.IdentifySensor,
 	}}
 }
 
@@ -38,6 +40,7 @@ type BatchRouter struct {
 	config *config.Config
 	sinks  Sinks
 	log    *slog.Logger
+	fleet  *device.Fleet // simulated in this process; nil for none
 }
 
 // NewBatchRouter wires the service and starts nothing.
@@ -58,8 +61,7 @@ func (s *BatchRouter) Run(ctx context.Context) error {
 		return err
 	}
 	closing.add("database", func() error { pool.Close(); return nil })
-	rows := postgresRows{pool}
-	db := s.newDatabase(rows)
+	db := s.newDatabase(postgresRows{pool})
 	if err := s.tryDatabase(ctx, db); err != nil {
 		return err
 	}
@@ -102,7 +104,7 @@ func (s *BatchRouter) work(ctx context.Context, queue queueStore, db *lazyDataba
 		Logger: s.log, ShutdownTimeout: s.config.ShutdownTimeout,
 	})
 	operator := &operator{
-		facility: s.config.Facility, queue: queue, devices: queue, keeper: keeper, router: router, db: db, mux: mux, way: in.name, log: s.log,
+		facility: s.config.Facility, queue: queue, devices: queue, keeper: keeper, router: router, db: db, mux: mux, fleet: s.fleet, way: in.name, log: s.log,
 	}
 	gaugeOf(registry, "lease_held", "1 while this process reads the broker, or its front door is open.", func() float64 { return oneIf(router.Leading()) })
 	registry.MustRegister(newQueueCollector(operator.statuses))

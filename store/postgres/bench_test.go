@@ -25,7 +25,7 @@ func BenchmarkDecodeAndEncode(b *testing.B) {
 			var w work
 			b.ReportAllocs()
 			for b.Loop() {
-				w.rows, w.bad = s.rules.sift(batch, w.rows[:0])
+				w.rows, w.bad = s.rules.Sift(batch, w.rows[:0])
 				w.stream = appendCopy(w.stream[:0], 1, 1, w.rows)
 			}
 			if len(w.bad) > 0 {

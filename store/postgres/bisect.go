@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"sluice/store"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -11,7 +12,7 @@ import (
 // insert stores rows (at least one) by COPY. When the database refuses the data
 // of some, it halves until it has found them: those become bad messages, refused
 // is called for each, and all others are stored, with no gap in their entry ids.
-func (c *careful) insert(ctx context.Context, rows []row, refused func(row)) error {
+func (c *careful) insert(ctx context.Context, rows []store.Row, refused func(store.Row)) error {
 	err := c.copy(ctx, rows)
 	if err == nil {
 		c.last += int64(len(rows))
@@ -33,17 +34,17 @@ func (c *careful) insert(ctx context.Context, rows []row, refused func(row)) err
 	return c.insert(ctx, rows[half:], refused)
 }
 
-func refusedBy(pg *pgconn.PgError, r row) sluice.BadMessage {
+func refusedBy(pg *pgconn.PgError, r store.Row) sluice.BadMessage {
 	return sluice.BadMessage{
-		Index: r.index, Reason: sluice.ReasonData, Device: string(r.device),
-		Code: pg.Code, Detail: text(pg.Message),
+		Index: r.Index, Reason: sluice.ReasonData, Device: string(r.Device),
+		Code: pg.Code, Detail: store.Text(pg.Message),
 	}
 }
 
 // copy stores rows inside a savepoint: it leaves the transaction as it was when
 // it fails. One round trip, because the way back from a failure goes with the
 // next statement.
-func (c *careful) copy(ctx context.Context, rows []row) error {
+func (c *careful) copy(ctx context.Context, rows []store.Row) error {
 	ctx, cancel := context.WithTimeout(ctx, c.sink.timeout)
 	defer cancel()
 	sql := "SAVEPOINT rows; "

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"sluice/store"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -33,7 +34,7 @@ func newCareful(s *Sensor, conn *pgx.Conn, w *work) *careful {
 }
 
 // store is called on a connection whose transaction has failed.
-func (c *careful) store(ctx context.Context, id sluice.BatchID, rows []row) (stored []byte, err error) {
+func (c *careful) store(ctx context.Context, id sluice.BatchID, rows []store.Row) (stored []byte, err error) {
 	stored, applied, err := c.lock(ctx, id)
 	if err != nil || applied {
 		return stored, err
@@ -80,7 +81,7 @@ func (c *careful) lock(ctx context.Context, id sluice.BatchID) (stored []byte, a
 func (c *careful) commit(ctx context.Context, id sluice.BatchID) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.sink.timeout)
 	defer cancel()
-	encoded, err := encodeOutcome(c.repeated, c.bad)
+	encoded, err := store.EncodeOutcome(c.repeated, c.bad)
 	if err != nil {
 		return nil, err
 	}

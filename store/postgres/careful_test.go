@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -55,7 +56,7 @@ func TestSensor_DuplicateAndConflictWithinTheBatch_FirstWins(t *testing.T) {
 		payload("dev-1", epoch0, 1, 1),
 		payload("dev-1", epoch0, 2, 2),
 		negativeZero,
-		raw(0x0a, 5, "dev-2", 0x15, 0, 0, 0, 0x80, 0x1d, float32(1), 0x20, "\x80\xe2\xcf\xaa\x06"), // temp -0
+		payload("dev-2", epoch0, float32(math.Copysign(0, -1)), 1),
 	))
 	wantOutcome(t, got, 2, conflictAt(1, "dev-1"), conflictAt(3, "dev-1"))
 	wantRows(t, pool, 2)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sluice/store"
 
 	"sluice"
 )
@@ -17,14 +18,14 @@ const (
 // compare returns the rows whose reading is not stored yet, and judges the
 // others. The comparison happens in the database because the writer may not
 // read what is stored.
-func (c *careful) compare(ctx context.Context, rows []row) (fresh []row, err error) {
+func (c *careful) compare(ctx context.Context, rows []store.Row) (fresh []store.Row, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.sink.timeout)
 	defer cancel()
 	devices, epochs := make([]string, len(rows)), make([]int64, len(rows))
 	temps, rhs := make([]float32, len(rows)), make([]float32, len(rows))
 	for i := range rows {
 		r := &rows[i]
-		devices[i], epochs[i], temps[i], rhs[i] = string(r.device), r.epoch, r.temp, r.rh
+		devices[i], epochs[i], temps[i], rhs[i] = string(r.Device), r.Epoch, r.Temp, r.RH
 	}
 	var verdicts []int16
 	err = c.conn.QueryRow(ctx, "SELECT sluice.compare_readings($1, $2, $3, $4, $5)",
@@ -47,14 +48,14 @@ func (c *careful) compare(ctx context.Context, rows []row) (fresh []row, err err
 
 // judge settles a reading whose key belongs to a row: it is that reading sent
 // twice, or another one.
-func (c *careful) judge(r row, same bool) {
+func (c *careful) judge(r store.Row, same bool) {
 	if same {
 		c.repeated++
 		return
 	}
 	c.bad = append(c.bad, sluice.BadMessage{
-		Index: r.index, Reason: sluice.ReasonConflict, Device: string(r.device),
-		Detail: fmt.Sprintf("a reading of epoch %d with other values is stored", r.epoch),
+		Index: r.Index, Reason: sluice.ReasonConflict, Device: string(r.Device),
+		Detail: fmt.Sprintf("a reading of epoch %d with other values is stored", r.Epoch),
 	})
 }
 
@@ -67,12 +68,12 @@ type readingKey struct {
 // settle stores rows, none of whose keys is stored yet. Of several with one key
 // the first is stored and the others are judged by it; if the database refuses
 // the first, the next takes its place.
-func (c *careful) settle(ctx context.Context, rows []row) error {
+func (c *careful) settle(ctx context.Context, rows []store.Row) error {
 	for len(rows) > 0 {
-		winners := make(map[readingKey]row, len(rows))
-		var first, others []row
+		winners := make(map[readingKey]store.Row, len(rows))
+		var first, others []store.Row
 		for _, r := range rows {
-			key := readingKey{string(r.device), r.epoch}
+			key := readingKey{string(r.Device), r.Epoch}
 			if _, taken := winners[key]; taken {
 				others = append(others, r)
 				continue
@@ -80,14 +81,14 @@ func (c *careful) settle(ctx context.Context, rows []row) error {
 			winners[key] = r
 			first = append(first, r)
 		}
-		refused := func(r row) { delete(winners, readingKey{string(r.device), r.epoch}) }
+		refused := func(r store.Row) { delete(winners, readingKey{string(r.Device), r.Epoch}) }
 		if err := c.insert(ctx, first, refused); err != nil {
 			return err
 		}
-		rows = slices.DeleteFunc(others, func(r row) bool {
-			w, stored := winners[readingKey{string(r.device), r.epoch}]
+		rows = slices.DeleteFunc(others, func(r store.Row) bool {
+			w, stored := winners[readingKey{string(r.Device), r.Epoch}]
 			if stored {
-				c.judge(r, w.temp == r.temp && w.rh == r.rh)
+				c.judge(r, w.Temp == r.Temp && w.RH == r.RH)
 			}
 			return stored
 		})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"sluice/store"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,7 +29,7 @@ const (
 
 // appendCopy appends rows as a whole stream of COPY .. BINARY
 // [postgresql.org/docs/current/sql-copy.html], with entry ids from first on.
-func appendCopy(dst []byte, facility int32, first int64, rows []row) []byte {
+func appendCopy(dst []byte, facility int32, first int64, rows []store.Row) []byte {
 	be := binary.BigEndian
 	head := [headSize]byte{1: 6, headFacility - 1: 4, headEntry - 1: 8}
 	tail := [tailSize]byte{tailTemp - 1: 4, tailRH - 1: 4, tailEpoch - 1: 8}
@@ -37,12 +38,12 @@ func appendCopy(dst []byte, facility int32, first int64, rows []row) []byte {
 	for i := range rows {
 		r := &rows[i]
 		be.PutUint64(head[headEntry:], uint64(first+int64(i)))
-		be.PutUint32(head[headDevice:], uint32(len(r.device)))
-		be.PutUint32(tail[tailTemp:], math.Float32bits(r.temp))
-		be.PutUint32(tail[tailRH:], math.Float32bits(r.rh))
-		be.PutUint64(tail[tailEpoch:], uint64(r.epoch))
+		be.PutUint32(head[headDevice:], uint32(len(r.Device)))
+		be.PutUint32(tail[tailTemp:], math.Float32bits(r.Temp))
+		be.PutUint32(tail[tailRH:], math.Float32bits(r.RH))
+		be.PutUint64(tail[tailEpoch:], uint64(r.Epoch))
 		dst = append(dst, head[:]...)
-		dst = append(dst, r.device...)
+		dst = append(dst, r.Device...)
 		dst = append(dst, tail[:]...)
 	}
 	return be.AppendUint16(dst, 0xffff) // the end: -1 fields

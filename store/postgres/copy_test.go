@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"encoding/hex"
+	"sluice/store"
 	"strings"
 	"testing"
 
@@ -10,9 +11,9 @@ import (
 
 func TestAppendCopy_Bytes(t *testing.T) {
 	t.Parallel()
-	rows := []row{
-		{reading: reading{device: []byte("d1"), temp: 1, rh: -2, epoch: 3}},
-		{reading: reading{device: []byte("dev"), temp: 0, rh: 0, epoch: -1}},
+	rows := []store.Row{
+		{Reading: store.Reading{Device: []byte("d1"), Temp: 1, RH: -2, Epoch: 3}},
+		{Reading: store.Reading{Device: []byte("dev"), Temp: 0, RH: 0, Epoch: -1}},
 	}
 	got := hex.EncodeToString(appendCopy([]byte{0xaa}, 7, 1<<32, rows))
 	want := strings.Join([]string{

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"sluice/store"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,7 +60,7 @@ func (d *Dead) Handle(ctx context.Context, b *sluice.Batch) error {
 	if err != nil {
 		return Failure(b.Attempt, fmt.Errorf("store dead letters: %w", err))
 	}
-	return decodeOutcome(stored)
+	return store.DecodeOutcome(stored)
 }
 
 // deadColumns are the columns of dead_letter from batch_id on, one element per
@@ -93,11 +94,11 @@ func (c *deadColumns) add(l *sluice.DeadLetter) {
 		l.Payload = []byte{} // not null
 	}
 	c.batch, c.index = append(c.batch, batch), append(c.index, index)
-	c.route, c.device = append(c.route, text(l.Route)), append(c.device, text(l.Device))
-	c.topic, c.payload = append(c.topic, text(l.Topic)), append(c.payload, l.Payload)
+	c.route, c.device = append(c.route, store.Text(l.Route)), append(c.device, store.Text(l.Device))
+	c.topic, c.payload = append(c.topic, store.Text(l.Topic)), append(c.payload, l.Payload)
 	c.received, c.at = append(c.received, l.Received), append(c.at, l.At)
-	c.reason, c.code = append(c.reason, text(l.Reason)), append(c.code, text(l.Code))
-	c.detail = append(c.detail, text(l.Detail))
+	c.reason, c.code = append(c.reason, store.Text(l.Reason)), append(c.code, store.Text(l.Code))
+	c.detail = append(c.detail, store.Text(l.Detail))
 }
 
 // decodeDead reads the dead letters of a batch and names what is none.
@@ -109,7 +110,7 @@ func decodeDead(b *sluice.Batch) (c deadColumns, bad []sluice.BadMessage) {
 			err = fmt.Errorf("index %d", l.Index)
 		}
 		if err != nil {
-			bad = append(bad, sluice.BadMessage{Index: i, Reason: ReasonUnstorable, Detail: text(err.Error())})
+			bad = append(bad, sluice.BadMessage{Index: i, Reason: ReasonUnstorable, Detail: store.Text(err.Error())})
 			continue
 		}
 		c.add(&l)

@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/json"
 	"slices"
+	"sluice/store"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ func TestDead_NothingADeviceSentIsRefused(t *testing.T) {
 	})
 	wantOutcome(t, d.Handle(t.Context(), deadBatch(t, l)), 0)
 	got := listed(t, pool)
-	if len(got) != 1 || string(got[0].Payload) != hostile || got[0].Device != text(hostile) || got[0].Topic != text(hostile) {
+	if len(got) != 1 || string(got[0].Payload) != hostile || got[0].Device != store.Text(hostile) || got[0].Topic != store.Text(hostile) {
 		t.Errorf("the letter came back changed")
 	}
 }

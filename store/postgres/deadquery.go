@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"sluice/store"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,7 +45,7 @@ SELECT id, coalesce((SELECT f.name FROM data.facility f WHERE f.facility_id = d.
 FROM sluice.dead_letter d`
 
 func (f DeadFilter) arguments() []any {
-	return []any{text(f.Facility), text(f.Route), text(f.Device), text(f.Reason), timeOrNull(f.Since), timeOrNull(f.Until)}
+	return []any{store.Text(f.Facility), store.Text(f.Route), store.Text(f.Device), store.Text(f.Reason), timeOrNull(f.Since), timeOrNull(f.Until)}
 }
 
 func timeOrNull(t time.Time) *time.Time {

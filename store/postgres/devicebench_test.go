@@ -10,6 +10,7 @@ import (
 	"sluice"
 	pb "sluice/gen/sluicev1"
 	"sluice/internal/testenv"
+	"sluice/store"
 )
 
 // BenchmarkDecodeAndFold is what an event costs the client before it is sent.
@@ -17,8 +18,8 @@ func BenchmarkDecodeAndFold(b *testing.B) {
 	batch := benchEvents(10_000, 2000, 0)(changed, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		events, _ := decodeEvents(batch)
-		steps, _ := fold(events)
+		events, _ := store.DecodeEvents(batch)
+		steps, _ := store.Fold(events)
 		(&Devices{}).statements(steps, nil)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*2000), "ns/row")

@@ -13,6 +13,7 @@ import (
 
 	"sluice"
 	pb "sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // A queue of events, some of them lost or told again, leaves the same tables
@@ -207,11 +208,11 @@ func (m *deviceModel) outage(e *pb.PresenceEvent) *outageRow {
 
 func (m *deviceModel) state(e *pb.PresenceEvent) {
 	row := deviceRow{
-		Device: e.Device, State: stateWords[e.State], Generation: e.Generation, Connected: e.ConnectedAt, Seen: e.SeenAt,
+		Device: e.Device, State: store.StateWords[e.State], Generation: e.Generation, Connected: e.ConnectedAt, Seen: e.SeenAt,
 		Lost: e.LostAt, Down: e.DownAt, Flapping: e.Flap != 0, Muted: e.MutedUntil, Version: e.Version,
 	}
 	if e.Kind == fell {
-		row.Cause = downWords[e.Cause]
+		row.Cause = store.DownWords[e.Cause]
 	}
 	i := m.device(e.Device)
 	if i < 0 {
@@ -229,14 +230,14 @@ func (m *deviceModel) state(e *pb.PresenceEvent) {
 func (m *deviceModel) history(e *pb.PresenceEvent) {
 	o := m.outage(e)
 	if o == nil {
-		m.outages = append(m.outages, outageRow{Device: e.Device, Down: e.DownAt, Lost: e.LostAt, Flap: flapWords[e.Flap]})
+		m.outages = append(m.outages, outageRow{Device: e.Device, Down: e.DownAt, Lost: e.LostAt, Flap: store.FlapWords[e.Flap]})
 		o = &m.outages[len(m.outages)-1]
 	}
 	switch {
 	case e.Kind == fell && o.Cause == "":
-		o.Cause, o.Lost, o.Flap = downWords[e.Cause], e.LostAt, flapWords[e.Flap]
+		o.Cause, o.Lost, o.Flap = store.DownWords[e.Cause], e.LostAt, store.FlapWords[e.Flap]
 	case e.Kind == cameBack && (o.Up == 0 || o.Recovery == "lost"):
-		o.Up, o.Recovery = e.At, upWords[e.Cause]
+		o.Up, o.Recovery = e.At, store.UpWords[e.Cause]
 	}
 	m.loseOpen(e.Device)
 }

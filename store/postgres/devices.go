@@ -9,6 +9,7 @@ import (
 
 	"sluice"
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // Devices is the sink of changes of devices, the handler of sluice.QueueDevices.
@@ -39,8 +40,8 @@ func NewDevices(pool *pgxpool.Pool, facility int32) *Devices {
 func (d *Devices) Handle(ctx context.Context, b *sluice.Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
 	defer cancel()
-	events, bad := decodeEvents(b)
-	steps, restarts := fold(events)
+	events, bad := store.DecodeEvents(b)
+	steps, restarts := store.Fold(events)
 	stored, err := once(ctx, d.pool, b.ID, &d.facility, func(ctx context.Context, tx pgx.Tx) error {
 		if err := tx.SendBatch(ctx, d.statements(steps, restarts)).Close(); err != nil {
 			return err
@@ -53,20 +54,20 @@ func (d *Devices) Handle(ctx context.Context, b *sluice.Batch) error {
 	if err != nil {
 		return Failure(b.Attempt, fmt.Errorf("store devices: %w", err))
 	}
-	return decodeOutcome(stored)
+	return store.DecodeOutcome(stored)
 }
 
 // statements are sent together: one round trip for all of them. Those without a
 // row are left out; of a batch that tells of no outage one remains beside the
 // lock.
-func (d *Devices) statements(steps []*step, restarts []*sluicev1.PresenceEvent) *pgx.Batch {
+func (d *Devices) statements(steps []*store.Step, restarts []*sluicev1.PresenceEvent) *pgx.Batch {
 	var b pgx.Batch
 	b.Queue(lockDevices, int32(devicesLock), d.facility)
 	for _, s := range steps {
-		s.queueOutages(&b, d.facility)
-		s.queueForgotten(&b, d.facility)
-		s.queueReports(&b, d.facility)
-		s.queueDevices(&b, d.facility)
+		queueOutages(&b, d.facility, s)
+		queueForgotten(&b, d.facility, s)
+		queueReports(&b, d.facility, s)
+		queueDevices(&b, d.facility, s)
 	}
 	queueRestarts(&b, d.facility, restarts)
 	return &b

@@ -19,6 +19,7 @@ import (
 	pb "sluice/gen/sluicev1"
 	"sluice/internal/testenv"
 	"sluice/sluicetest"
+	"sluice/store"
 )
 
 // Short names for the kinds of events.
@@ -392,7 +393,7 @@ func TestDevices_WhatIsNoEventIsBad(t *testing.T) {
 	long := strings.Repeat("n", 65)
 	for _, name := range []string{"", "-a", "a b", "日", "a\x00", "'; DROP TABLE data.device --", long} {
 		for _, kind := range []pb.PresenceKind{changed, fell, cameBack, steady, reported, forgotten} {
-			add(sluice.ReasonDeviceName, shortText(name), event(kind, name, 1, 1, nil))
+			add(sluice.ReasonDeviceName, store.ShortText(name), event(kind, name, 1, 1, nil))
 		}
 	}
 	for _, kind := range []pb.PresenceKind{0, 8, -1} {
@@ -409,7 +410,7 @@ func TestDevices_WhatIsNoEventIsBad(t *testing.T) {
 	for _, kind := range []pb.PresenceKind{cameBack, forgotten, restarted} {
 		add(sluice.ReasonDecode, "a", event(kind, "a", 1, 1, func(e *pb.PresenceEvent) { e.At = 0 }))
 	}
-	for _, at := range []int64{-1, math.MinInt64, math.MaxInt64, maxTime + 1} {
+	for _, at := range []int64{-1, math.MinInt64, math.MaxInt64, store.MaxTime + 1} {
 		for _, set := range []func(*pb.PresenceEvent){
 			func(e *pb.PresenceEvent) { e.At = at },
 			func(e *pb.PresenceEvent) { e.ConnectedAt = at },
@@ -438,21 +439,21 @@ func TestDevices_HostileWordsAndExtremesAreStored(t *testing.T) {
 	hostile := "a\x00\"'\\{},NULL\n\u202e" + strings.Repeat("日", 20000)
 	extreme := func(e *pb.PresenceEvent) {
 		e.Version, e.Generation, e.Outages, e.Alive = math.MaxInt64, math.MinInt64, math.MinInt32, -1
-		e.At, e.ConnectedAt, e.SeenAt, e.LostAt, e.DownAt, e.MutedUntil = maxTime, 1, maxTime, 1, maxTime, maxTime
+		e.At, e.ConnectedAt, e.SeenAt, e.LostAt, e.DownAt, e.MutedUntil = store.MaxTime, 1, store.MaxTime, 1, store.MaxTime, store.MaxTime
 	}
 	wantOutcome(t, d.Handle(t.Context(), presenceBatch(
 		event(fell, name, 1, 1, extreme),
-		event(reported, name, 1, 1, func(e *pb.PresenceEvent) { e.DownAt, e.Receiver, e.Report = maxTime, hostile, "" }),
-		event(restarted, hostile, 0, 0, func(e *pb.PresenceEvent) { e.At = maxTime }),
+		event(reported, name, 1, 1, func(e *pb.PresenceEvent) { e.DownAt, e.Receiver, e.Report = store.MaxTime, hostile, "" }),
+		event(restarted, hostile, 0, 0, func(e *pb.PresenceEvent) { e.At = store.MaxTime }),
 		event(changed, "old", math.MinInt64, 0, func(e *pb.PresenceEvent) { e.At, e.Generation = 0, 0 }),
 	)), 0)
 	wantTables(t, d, tables{
 		Devices: []deviceRow{
-			{Device: name, State: "down", Generation: math.MinInt64, Connected: 1, Seen: maxTime, Lost: 1, Down: maxTime, Cause: "lwt", Muted: maxTime, Version: math.MaxInt64},
+			{Device: name, State: "down", Generation: math.MinInt64, Connected: 1, Seen: store.MaxTime, Lost: 1, Down: store.MaxTime, Cause: "lwt", Muted: store.MaxTime, Version: math.MaxInt64},
 			{Device: "old", State: "up", Version: math.MinInt64},
 		},
-		Outages:  []outageRow{{Device: name, Down: maxTime, Lost: 1, Cause: "lwt", Reports: []string{text(hostile) + ":"}}},
-		Restarts: []restartRow{{maxTime, 0}},
+		Outages:  []outageRow{{Device: name, Down: store.MaxTime, Lost: 1, Cause: "lwt", Reports: []string{store.Text(hostile) + ":"}}},
+		Restarts: []restartRow{{store.MaxTime, 0}},
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // devicesLock is the first key of the advisory lock that the batches of a
@@ -112,59 +113,59 @@ const insertRestarts = `
 INSERT INTO data.broker_restart (facility_id, at, started_at)
 SELECT $1::int, * FROM unnest($2::timestamptz[], $3::timestamptz[]) ON CONFLICT DO NOTHING`
 
-func (s *step) queueOutages(b *pgx.Batch, facility int32) {
-	if len(s.outages) == 0 {
+func queueOutages(b *pgx.Batch, facility int32, s *store.Step) {
+	if len(s.Outages) == 0 {
 		return
 	}
-	device := column(s.outages, func(o *outage) string { return o.device })
+	device := column(s.Outages, func(o *store.Outage) string { return o.Device })
 	b.Queue(insertOutages, facility, device,
-		column(s.outages, func(o *outage) pgtype.Timestamptz { return moment(o.down) }),
-		column(s.outages, func(o *outage) pgtype.Timestamptz { return moment(o.lost) }),
-		column(s.outages, func(o *outage) string { return o.cause }),
-		column(s.outages, func(o *outage) bool { return o.muted }),
-		column(s.outages, func(o *outage) string { return o.flap }),
-		column(s.outages, func(o *outage) pgtype.Timestamptz { return moment(o.up) }),
-		column(s.outages, func(o *outage) string { return o.recovery }))
+		column(s.Outages, func(o *store.Outage) pgtype.Timestamptz { return moment(o.Down) }),
+		column(s.Outages, func(o *store.Outage) pgtype.Timestamptz { return moment(o.Lost) }),
+		column(s.Outages, func(o *store.Outage) string { return o.Cause }),
+		column(s.Outages, func(o *store.Outage) bool { return o.Muted }),
+		column(s.Outages, func(o *store.Outage) string { return o.Flap }),
+		column(s.Outages, func(o *store.Outage) pgtype.Timestamptz { return moment(o.Up) }),
+		column(s.Outages, func(o *store.Outage) string { return o.Recovery }))
 	b.Queue(closeLost, facility, slices.Compact(slices.Clone(device)))
 }
 
-func (s *step) queueForgotten(b *pgx.Batch, facility int32) {
-	if len(s.forgotten) == 0 {
+func queueForgotten(b *pgx.Batch, facility int32, s *store.Step) {
+	if len(s.Forgotten) == 0 {
 		return
 	}
-	device := column(s.forgotten, func(e **sluicev1.PresenceEvent) string { return (*e).Device })
-	version := column(s.forgotten, func(e **sluicev1.PresenceEvent) int64 { return (*e).Version })
+	device := column(s.Forgotten, func(e **sluicev1.PresenceEvent) string { return (*e).Device })
+	version := column(s.Forgotten, func(e **sluicev1.PresenceEvent) int64 { return (*e).Version })
 	b.Queue(closeForgotten, facility, device, version,
-		column(s.forgotten, func(e **sluicev1.PresenceEvent) pgtype.Timestamptz { return moment((*e).At) }))
+		column(s.Forgotten, func(e **sluicev1.PresenceEvent) pgtype.Timestamptz { return moment((*e).At) }))
 	b.Queue(deleteForgotten, facility, device, version)
 }
 
-func (s *step) queueReports(b *pgx.Batch, facility int32) {
-	if len(s.reports) == 0 {
+func queueReports(b *pgx.Batch, facility int32, s *store.Step) {
+	if len(s.Reports) == 0 {
 		return
 	}
 	b.Queue(addReports, facility,
-		column(s.reports, func(r *report) string { return r.device }),
-		column(s.reports, func(r *report) pgtype.Timestamptz { return moment(r.down) }),
-		column(s.reports, func(r *report) string { return r.id }))
+		column(s.Reports, func(r *store.Report) string { return r.Device }),
+		column(s.Reports, func(r *store.Report) pgtype.Timestamptz { return moment(r.Down) }),
+		column(s.Reports, func(r *store.Report) string { return r.ID }))
 }
 
-func (s *step) queueDevices(b *pgx.Batch, facility int32) {
-	if len(s.devices) == 0 {
+func queueDevices(b *pgx.Batch, facility int32, s *store.Step) {
+	if len(s.Devices) == 0 {
 		return
 	}
 	b.Queue(upsertDevices, facility,
-		column(s.devices, func(d *device) string { return d.Device }),
-		column(s.devices, func(d *device) string { return stateWords[d.State] }),
-		column(s.devices, func(d *device) int64 { return d.Generation }),
-		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.ConnectedAt) }),
-		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.SeenAt) }),
-		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.lost()) }),
-		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.DownAt) }),
-		column(s.devices, func(d *device) string { return d.cause }),
-		column(s.devices, func(d *device) bool { return d.Flap != sluicev1.PresenceFlap_PRESENCE_FLAP_UNSPECIFIED }),
-		column(s.devices, func(d *device) pgtype.Timestamptz { return moment(d.MutedUntil) }),
-		column(s.devices, func(d *device) int64 { return d.Version }))
+		column(s.Devices, func(d *store.Device) string { return d.Device }),
+		column(s.Devices, func(d *store.Device) string { return store.StateWords[d.State] }),
+		column(s.Devices, func(d *store.Device) int64 { return d.Generation }),
+		column(s.Devices, func(d *store.Device) pgtype.Timestamptz { return moment(d.ConnectedAt) }),
+		column(s.Devices, func(d *store.Device) pgtype.Timestamptz { return moment(d.SeenAt) }),
+		column(s.Devices, func(d *store.Device) pgtype.Timestamptz { return moment(d.Lost()) }),
+		column(s.Devices, func(d *store.Device) pgtype.Timestamptz { return moment(d.DownAt) }),
+		column(s.Devices, func(d *store.Device) string { return d.DownCause }),
+		column(s.Devices, func(d *store.Device) bool { return d.Flap != sluicev1.PresenceFlap_PRESENCE_FLAP_UNSPECIFIED }),
+		column(s.Devices, func(d *store.Device) pgtype.Timestamptz { return moment(d.MutedUntil) }),
+		column(s.Devices, func(d *store.Device) int64 { return d.Version }))
 }
 
 // queueRestarts: of a restart, down_at is when the broker was started.

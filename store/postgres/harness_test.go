@@ -2,10 +2,8 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"testing"
 	"time"
 
@@ -157,19 +155,4 @@ func wantRows(t testing.TB, pool *pgxpool.Pool, want int) {
 	if last := query[int](t, pool, "SELECT last_id FROM sluice.entry_counter"); last != want {
 		t.Errorf("got counter %d, want %d", last, want)
 	}
-}
-
-// raw returns protobuf bytes written by hand: tags and values as given.
-func raw(parts ...any) (p []byte) {
-	for _, part := range parts {
-		switch v := part.(type) {
-		case int:
-			p = append(p, byte(v))
-		case string:
-			p = append(p, v...)
-		case float32:
-			p = binary.LittleEndian.AppendUint32(p, math.Float32bits(v))
-		}
-	}
-	return p
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sluice/store"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -35,7 +36,7 @@ func Once(ctx context.Context, pool *pgxpool.Pool, b *sluice.Batch, fn func(ctx 
 	if err != nil {
 		return Failure(b.Attempt, err)
 	}
-	return decodeOutcome(stored)
+	return store.DecodeOutcome(stored)
 }
 
 // once returns the encoded outcome. facility is nil when the batch has none.
@@ -56,7 +57,7 @@ func once(ctx context.Context, pool *pgxpool.Pool, id sluice.BatchID, facility *
 		}
 		return stored, err
 	}
-	if stored, err = outcomeOf(fn(ctx, tx)); err != nil {
+	if stored, err = store.OutcomeOf(fn(ctx, tx)); err != nil {
 		return nil, err
 	}
 	if stored != nil {
@@ -74,16 +75,4 @@ func rollback(ctx context.Context, tx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), DefaultTimeout)
 	defer cancel()
 	_ = tx.Rollback(ctx) // closed, or after COMMIT
-}
-
-// outcomeOf encodes what fn returned; an error that is no BatchError comes back.
-func outcomeOf(result error) ([]byte, error) {
-	var partly *sluice.BatchError
-	switch {
-	case result == nil:
-		return nil, nil
-	case errors.As(result, &partly):
-		return encodeOutcome(partly.Duplicates, partly.Bad)
-	}
-	return nil, result
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // DeviceQuery chooses devices and where a page of them begins.
@@ -37,7 +38,7 @@ ORDER BY d.facility_id, d.device LIMIT $5`
 // Devices returns devices by facility number and name.
 func (q *Queries) Devices(ctx context.Context, query DeviceQuery) ([]*sluicev1.Device, error) {
 	rows, _ := q.pool.Query(ctx, selectDevices, planned,
-		query.Facilities, query.AfterFacility, text(query.AfterDevice), stateWords[query.State], query.Limit)
+		query.Facilities, query.AfterFacility, store.Text(query.AfterDevice), store.StateWords[query.State], query.Limit)
 	devices, err := pgx.CollectRows(rows, scanDevice)
 	if err != nil {
 		return nil, fmt.Errorf("read devices: %w", err)
@@ -50,7 +51,7 @@ func scanDevice(row pgx.CollectableRow) (*sluicev1.Device, error) {
 	var state, cause string
 	var connected, seen, lost, down, muted *time.Time
 	err := row.Scan(&d.Facility, &d.Device, &state, &d.Generation, &connected, &seen, &lost, &down, &cause, &d.Flapping, &muted)
-	d.State, d.Cause = valueOf(stateWords, state, 0), valueOf(downWords, cause, 0)
+	d.State, d.Cause = store.ValueOf(store.StateWords, state, 0), store.ValueOf(store.DownWords, cause, 0)
 	d.ConnectedAt, d.SeenAt, d.LostAt, d.DownAt, d.MutedUntil = stamp(connected), stamp(seen), stamp(lost), stamp(down), stamp(muted)
 	return &d, err
 }
@@ -108,7 +109,7 @@ func (q OutageQuery) arguments(facility int32, limit int) []any {
 	if facility == q.AfterFacility {
 		down, device = time.UnixMicro(q.AfterDown), q.AfterDevice
 	}
-	return []any{facility, down, text(device), text(q.Device), q.Open, timeOrNull(q.From), timeOrNull(q.To), limit}
+	return []any{facility, down, store.Text(device), store.Text(q.Device), q.Open, timeOrNull(q.From), timeOrNull(q.To), limit}
 }
 
 func scanOutage(row pgx.CollectableRow) (*sluicev1.Outage, error) {
@@ -118,28 +119,7 @@ func scanOutage(row pgx.CollectableRow) (*sluicev1.Outage, error) {
 	var up, lost *time.Time
 	err := row.Scan(&o.Facility, &o.Device, &down, &up, &lost, &cause, &recovery, &o.Muted, &flap, &o.ReportIds)
 	o.DownAt, o.UpAt, o.LostAt = stamp(&down), stamp(up), stamp(lost)
-	o.Cause, o.Flap = valueOf(downWords, cause, 0), valueOf(flapWords, flap, 0)
-	o.End = valueOf(endWords, recovery, sluicev1.OutageEnd_OUTAGE_END_UNKNOWN)
+	o.Cause, o.Flap = store.ValueOf(store.DownWords, cause, 0), store.ValueOf(store.FlapWords, flap, 0)
+	o.End = store.ValueOf(store.EndWords, recovery, sluicev1.OutageEnd_OUTAGE_END_UNKNOWN)
 	return &o, err
-}
-
-// endWords are the words of data.outage.recovery.
-var endWords = map[sluicev1.OutageEnd]string{
-	sluicev1.OutageEnd_OUTAGE_END_UNSPECIFIED: "",
-	sluicev1.OutageEnd_OUTAGE_END_CONNECT:     "connect",
-	sluicev1.OutageEnd_OUTAGE_END_DATA:        "data",
-	sluicev1.OutageEnd_OUTAGE_END_FORGOTTEN:   "forgotten",
-	sluicev1.OutageEnd_OUTAGE_END_LOST:        "lost",
-	sluicev1.OutageEnd_OUTAGE_END_UNKNOWN:     "unknown",
-}
-
-// valueOf returns what a word of the tables stands for, other when it stands for
-// nothing.
-func valueOf[T comparable](words map[T]string, word string, other T) T {
-	for value, w := range words {
-		if w == word {
-			return value
-		}
-	}
-	return other
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // RouteQuery chooses routes and where a page of them begins.
@@ -34,7 +35,7 @@ ORDER BY r.facility_id, r.route LIMIT $4`
 
 // Routes returns the state of routes by facility number and name of the queue.
 func (q *Queries) Routes(ctx context.Context, query RouteQuery) ([]*sluicev1.Route, error) {
-	rows, _ := q.pool.Query(ctx, selectRoutes, planned, query.Facilities, query.AfterFacility, text(query.AfterRoute), query.Limit)
+	rows, _ := q.pool.Query(ctx, selectRoutes, planned, query.Facilities, query.AfterFacility, store.Text(query.AfterRoute), query.Limit)
 	routes, err := pgx.CollectRows(rows, scanRoute)
 	if err != nil {
 		return nil, fmt.Errorf("read routes: %w", err)
@@ -92,8 +93,8 @@ ORDER BY w.id DESC`
 // more. Payloads of more than 64 KiB are left out, and a page ends early after
 // 1 MiB of them.
 func (q *Queries) DeadLetters(ctx context.Context, query DeadQuery) (letters []*sluicev1.DeadLetter, more bool, err error) {
-	rows, _ := q.pool.Query(ctx, selectDeadPage, planned, query.Facilities, query.Before, text(query.Route), text(query.Device),
-		text(query.Reason), query.Limit, int64(maxDeadPayload), int64(maxDeadPage))
+	rows, _ := q.pool.Query(ctx, selectDeadPage, planned, query.Facilities, query.Before, store.Text(query.Route), store.Text(query.Device),
+		store.Text(query.Reason), query.Limit, int64(maxDeadPayload), int64(maxDeadPage))
 	var total int64
 	letters, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*sluicev1.DeadLetter, error) {
 		var l sluicev1.DeadLetter

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sluice/store"
 	"sync"
 	"time"
 
@@ -45,32 +46,26 @@ type SensorConfig struct {
 type Sensor struct {
 	pool     *pgxpool.Pool
 	facility int32
-	rules    rules
+	rules    store.Rules
 	timeout  time.Duration
 	// scratch has *work: the buffers of one batch, a few hundred KiB.
 	scratch sync.Pool
 }
 
 type work struct {
-	rows   []row
+	rows   []store.Row
 	bad    []sluice.BadMessage
 	stream []byte
 }
 
 // NewSensor returns the sink for the facility of that number (see Facility).
 func NewSensor(pool *pgxpool.Pool, facility int32, c SensorConfig) *Sensor {
-	if c.EpochMin.IsZero() {
-		c.EpochMin = defaultEpochMin
-	}
-	if c.EpochAhead == 0 {
-		c.EpochAhead = defaultEpochAhead
-	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
 	}
 	return &Sensor{
 		pool: pool, facility: facility, timeout: c.Timeout,
-		rules:   rules{epochMin: c.EpochMin.Unix(), epochAhead: int64(c.EpochAhead / time.Second)},
+		rules:   store.NewRules(c.EpochMin, c.EpochAhead),
 		scratch: sync.Pool{New: func() any { return new(work) }},
 	}
 }
@@ -79,12 +74,12 @@ func NewSensor(pool *pgxpool.Pool, facility int32, c SensorConfig) *Sensor {
 func (s *Sensor) Handle(ctx context.Context, b *sluice.Batch) error {
 	w := s.scratch.Get().(*work)
 	defer s.release(w)
-	w.rows, w.bad = s.rules.sift(b, w.rows[:0])
+	w.rows, w.bad = s.rules.Sift(b, w.rows[:0])
 	stored, err := s.store(ctx, b.ID, w)
 	if err != nil {
 		return Failure(b.Attempt, fmt.Errorf("store readings: %w", err))
 	}
-	return decodeOutcome(stored)
+	return store.DecodeOutcome(stored)
 }
 
 // release gives the buffers back without what they point to.
@@ -118,7 +113,7 @@ func (s *Sensor) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 func (s *Sensor) direct(ctx context.Context, conn *pgx.Conn, id sluice.BatchID, w *work) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	encoded, err := encodeOutcome(0, w.bad)
+	encoded, err := store.EncodeOutcome(0, w.bad)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sluice/store"
 	"strings"
 	"time"
 
@@ -70,12 +71,12 @@ func (c *statusColumns) add(r RouteStatus) error {
 			return err
 		}
 	}
-	c.route, c.dropped = append(c.route, text(r.Queue)), append(c.dropped, string(dropped))
+	c.route, c.dropped = append(c.route, store.Text(r.Queue)), append(c.dropped, string(dropped))
 	c.received, c.stored = append(c.received, r.Account.Received), append(c.stored, r.Account.Stored)
 	c.duplicate, c.dead = append(c.duplicate, r.Account.Duplicate), append(c.dead, r.Account.Dead)
 	c.queued, c.batches = append(c.queued, r.Queued()), append(c.batches, r.Batches)
 	c.bytes, c.oldest = append(c.bytes, r.Bytes), append(c.oldest, r.OldestAge.Seconds())
-	c.rate, c.halted = append(c.rate, r.Rate), append(c.halted, text(r.Halted))
+	c.rate, c.halted = append(c.rate, r.Rate), append(c.halted, store.Text(r.Halted))
 	c.since = append(c.since, timeOrNull(r.HaltedSince))
 	return nil
 }

@@ -54,7 +54,7 @@ func TestSensor_JudgesEveryMessage(t *testing.T) {
 			t.Parallel()
 			b := withCaptures(t, newBatch(tc.payload))
 			b.Messages[0].Topic = tc.topic
-			rows, bad := NewSensor(nil, 1, SensorConfig{}).rules.sift(b, nil)
+			rows, bad := NewSensor(nil, 1, SensorConfig{}).rules.Sift(b, nil)
 			if tc.reason == "" {
 				if len(rows) != 1 || len(bad) != 0 {
 					t.Fatalf("got %v, want it accepted", bad)
@@ -89,7 +89,7 @@ func TestSensor_TopicsOfADeviceAndOfAllInOneBatch(t *testing.T) {
 	t.Parallel()
 	b := withCaptures(t, newBatch(payload("a", epoch0, 1, 2), payload("b", epoch0, 1, 2), payload("a", epoch0+1, 1, 2), payload("b", epoch0+1, 1, 2)))
 	b.Messages[1].Topic, b.Messages[2].Topic = "data/sensor/a", "data/sensor/a"
-	rows, bad := NewSensor(nil, 1, SensorConfig{}).rules.sift(b, nil)
+	rows, bad := NewSensor(nil, 1, SensorConfig{}).rules.Sift(b, nil)
 	if len(rows) != 3 || len(bad) != 1 || bad[0].Index != 1 || bad[0].Reason != sluice.ReasonIdentity {
 		t.Errorf("got %d rows, bad %v; want only message 1 bad", len(rows), bad)
 	}
@@ -99,7 +99,7 @@ func TestSensor_EpochRangeIsConfigurable(t *testing.T) {
 	t.Parallel()
 	k := NewSensor(nil, 1, SensorConfig{EpochMin: time.Unix(epoch0, 0), EpochAhead: time.Minute}).rules
 	b := newBatch(payload("d", epoch0-1, 1, 2), payload("d", epoch0, 1, 2), payload("d", epoch0+61, 1, 2), payload("d", epoch0+62, 1, 2))
-	rows, bad := k.sift(b, nil)
+	rows, bad := k.Sift(b, nil)
 	if len(rows) != 2 || len(bad) != 2 || bad[0].Index != 0 || bad[1].Index != 3 {
 		t.Errorf("got %d rows, bad %v; want messages 0 and 3 bad", len(rows), bad)
 	}

@@ -1,4 +1,4 @@
-package postgres
+package store
 
 import (
 	"encoding/binary"
@@ -8,11 +8,11 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// reading is a decoded msg.SensorData. device points into the payload.
-type reading struct {
-	device   []byte
-	epoch    int64 // Unix seconds
-	temp, rh float32
+// Reading is a decoded msg.SensorData. Device points into the payload.
+type Reading struct {
+	Device   []byte
+	Epoch    int64 // Unix seconds
+	Temp, RH float32
 }
 
 // Field numbers of msg.SensorData, and the tags that encoders write for them
@@ -29,13 +29,13 @@ const (
 	tagEpoch  = fieldEpoch<<3 | byte(protowire.VarintType)
 )
 
-// decodeReading reads a msg.SensorData [protobuf.dev/programming-guides/encoding]
+// DecodeReading reads a msg.SensorData [protobuf.dev/programming-guides/encoding]
 // without allocating: of a field that is repeated the last value counts, an
 // unknown one is skipped, a missing one is zero. It fails on what the generated
 // code refuses, and on a known field of another wire type, which that code takes
 // for an unknown one: such a payload is not a reading.
-func decodeReading(p []byte, r *reading) (fault string) {
-	*r = reading{}
+func DecodeReading(p []byte, r *Reading) (fault string) {
+	*r = Reading{}
 	for len(p) > 0 {
 		tag, n := p[0], 1
 		switch tag {
@@ -48,18 +48,18 @@ func decodeReading(p []byte, r *reading) (fault string) {
 		p = p[n:]
 		switch tag {
 		case tagDevice:
-			r.device, n = protowire.ConsumeBytes(p)
-			if n >= 0 && !utf8.Valid(r.device) {
+			r.Device, n = protowire.ConsumeBytes(p)
+			if n >= 0 && !utf8.Valid(r.Device) {
 				return "device is not valid UTF-8"
 			}
 		case tagTemp:
-			r.temp, n = consumeFloat(p)
+			r.Temp, n = consumeFloat(p)
 		case tagRH:
-			r.rh, n = consumeFloat(p)
+			r.RH, n = consumeFloat(p)
 		case tagEpoch:
 			var v uint64
 			v, n = protowire.ConsumeVarint(p)
-			r.epoch = int64(v)
+			r.Epoch = int64(v)
 		default: // skipped by otherField
 			continue
 		}

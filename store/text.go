@@ -1,4 +1,4 @@
-package postgres
+package store
 
 import (
 	"strings"
@@ -7,15 +7,15 @@ import (
 	"sluice"
 )
 
-// text returns s as PostgreSQL can hold it: what is not UTF-8, and NUL, becomes
+// Text returns s as databases can hold it: what is not UTF-8, and NUL, becomes
 // U+FFFD.
-func text(s string) string {
+func Text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// shortText is text, cut to at most sluice.MaxName bytes.
-func shortText(s string) string {
-	s = text(s)
+// ShortText is Text, cut to at most sluice.MaxName bytes.
+func ShortText(s string) string {
+	s = Text(s)
 	if len(s) <= sluice.MaxName {
 		return s
 	}

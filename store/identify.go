@@ -1,4 +1,4 @@
-package postgres
+package store
 
 import "sluice"
 
@@ -6,9 +6,9 @@ import "sluice"
 // payload; nil when it is no reading or the name breaks the rule. Safe for
 // concurrent use.
 func IdentifySensor(payload []byte) []byte {
-	var r reading
-	if decodeReading(payload, &r) != "" || !sluice.ValidName(r.device) {
+	var r Reading
+	if DecodeReading(payload, &r) != "" || !sluice.ValidName(r.Device) {
 		return nil
 	}
-	return r.device
+	return r.Device
 }

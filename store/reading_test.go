@@ -1,7 +1,8 @@
-package postgres
+package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"testing"
 
@@ -14,14 +15,14 @@ import (
 func TestDecodeReading(t *testing.T) {
 	t.Parallel()
 	good := raw(0x0a, 2, "d1", 0x15, float32(21.5), 0x1d, float32(40), 0x20, 0x96, 0x01)
-	want := reading{device: []byte("d1"), temp: 21.5, rh: 40, epoch: 150}
+	want := Reading{Device: []byte("d1"), Temp: 21.5, RH: 40, Epoch: 150}
 	for _, tc := range []struct {
 		name    string
 		payload []byte
-		want    reading
+		want    Reading
 	}{
 		{"all fields", good, want},
-		{"empty", nil, reading{}},
+		{"empty", nil, Reading{}},
 		{"any order", raw(0x20, 0x96, 0x01, 0x1d, float32(40), 0x15, float32(21.5), 0x0a, 2, "d1"), want},
 		{"last value counts", append(raw(0x0a, 1, "x", 0x20, 1), good...), want},
 		{"unknown varint", append(raw(0x28, 0x05), good...), want},
@@ -29,12 +30,12 @@ func TestDecodeReading(t *testing.T) {
 		{"unknown fixed64", append(raw(0x39, "12345678"), good...), want},
 		{"unknown group", append(raw(0x43, 0x0a, 1, "x", 0x44), good...), want},
 		{"tag in two bytes", raw(0x8a, 0, 2, "d1", 0x15, float32(21.5), 0x1d, float32(40), 0x20, 0x96, 0x01), want},
-		{"negative epoch", raw(0x20, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), reading{epoch: -1}},
+		{"negative epoch", raw(0x20, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), Reading{Epoch: -1}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			var got reading
-			if fault := decodeReading(tc.payload, &got); fault != "" {
+			var got Reading
+			if fault := DecodeReading(tc.payload, &got); fault != "" {
 				t.Fatal(fault)
 			}
 			if !sameReading(got, tc.want) {
@@ -68,8 +69,8 @@ func TestDecodeReading_Refuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var r reading
-			if decodeReading(payload, &r) == "" {
+			var r Reading
+			if DecodeReading(payload, &r) == "" {
 				t.Errorf("accepted as %+v", r)
 			}
 		})
@@ -77,9 +78,9 @@ func TestDecodeReading_Refuses(t *testing.T) {
 }
 
 func TestDecodeReading_AllocatesNothing(t *testing.T) {
-	p := payload("dev-1", epoch0, 21.5, 40)
-	var r reading
-	if n := testing.AllocsPerRun(100, func() { decodeReading(p, &r) }); n != 0 {
+	p := raw(0x0a, 5, "dev-1", 0x15, float32(21.5), 0x1d, float32(40), 0x20, "\x80\xe2\xcf\xaa\x06")
+	var r Reading
+	if n := testing.AllocsPerRun(100, func() { DecodeReading(p, &r) }); n != 0 {
 		t.Errorf("got %v allocations, want 0", n)
 	}
 }
@@ -87,12 +88,12 @@ func TestDecodeReading_AllocatesNothing(t *testing.T) {
 // FuzzDecodeReading holds the decoder to the generated code: the same values, and
 // the same refusals but for known fields of another wire type.
 func FuzzDecodeReading(f *testing.F) {
-	f.Add(payload("dev-1", epoch0, 21.5, 40))
+	f.Add(raw(0x0a, 5, "dev-1", 0x15, float32(21.5), 0x1d, float32(40), 0x20, "\x80\xe2\xcf\xaa\x06"))
 	f.Add(raw(0x8a, 0, 2, "d1", 0x43, 0x28, 1, 0x44))
 	f.Add(raw(0x0a, 2, "\xc3\x28", 0x11, "12345678"))
 	f.Fuzz(func(t *testing.T, p []byte) {
-		var got reading
-		fault := decodeReading(p, &got)
+		var got Reading
+		fault := DecodeReading(p, &got)
 		var want msg.SensorData
 		err := proto.Unmarshal(p, &want)
 		switch {
@@ -100,7 +101,7 @@ func FuzzDecodeReading(f *testing.F) {
 			t.Fatalf("accepted %x, the generated code says %v", p, err)
 		case fault != "" && err == nil && !knownFieldUnknown(&want):
 			t.Fatalf("refused %x (%s), the generated code accepts it", p, fault)
-		case fault == "" && !sameReading(got, reading{[]byte(want.Device), want.Epoch, want.Temp, want.Rh}):
+		case fault == "" && !sameReading(got, Reading{[]byte(want.Device), want.Epoch, want.Temp, want.Rh}):
 			t.Fatalf("%x: got %+v, want %v", p, got, &want)
 		}
 	})
@@ -122,7 +123,22 @@ func knownFieldUnknown(m *msg.SensorData) bool {
 	return false
 }
 
-func sameReading(a, b reading) bool {
-	return bytes.Equal(a.device, b.device) && a.epoch == b.epoch &&
-		math.Float32bits(a.temp) == math.Float32bits(b.temp) && math.Float32bits(a.rh) == math.Float32bits(b.rh)
+func sameReading(a, b Reading) bool {
+	return bytes.Equal(a.Device, b.Device) && a.Epoch == b.Epoch &&
+		math.Float32bits(a.Temp) == math.Float32bits(b.Temp) && math.Float32bits(a.RH) == math.Float32bits(b.RH)
+}
+
+// raw returns protobuf bytes written by hand: tags and values as given.
+func raw(parts ...any) (p []byte) {
+	for _, part := range parts {
+		switch v := part.(type) {
+		case int:
+			p = append(p, byte(v))
+		case string:
+			p = append(p, v...)
+		case float32:
+			p = binary.LittleEndian.AppendUint32(p, math.Float32bits(v))
+		}
+	}
+	return p
 }
