@@ -51,6 +51,10 @@ bench-path: deps build ## Measure the whole path on private servers; ARGS='-mess
 bench-door: deps build ## Measure the front door: as bench-path, without a broker; ARGS='-window 1'
 	@$(GO) run ./internal/benchpath -door $(ARGS)
 
+.PHONY: bench-up
+bench-up: build ## Measure sluice up: one process, no server; ARGS='-devices 10000'
+	@$(GO) run ./internal/benchpath -up bin/sluice $(ARGS)
+
 .PHONY: bench-bare
 bench-bare: ## Measure what bare sockets cost with one message in flight; ARGS='-gather 3ms'
 	@$(GO) build -o bin/benchbare ./internal/benchbare && bin/benchbare $(ARGS)
@@ -70,6 +74,10 @@ kill-proof: deps ## Kill, stop and end replicas of the front door 50 times under
 .PHONY: door-proof
 door-proof: deps ## Outages over two replicas of the front door under faults (7 min); Redis stopped for a minute under 1000 devices
 	DOORTEST=full $(GO) test -count=1 -v -timeout 30m -run 'Outages|Stopped|Pulse' ./internal/doortest
+
+.PHONY: door-scale
+door-scale: deps ## Connect 10 000 idle devices to the front door, cut all at once (2 min); attack it, to see whom that slows down (6 min)
+	DOORTEST=full $(GO) test -count=1 -v -timeout 30m -run 'ThousandsOfIdle|Abuse' ./internal/doortest
 
 .PHONY: node-client-proof
 node-client-proof: deps ## Test the front door with the MQTT client of Node.js, fetched from npm

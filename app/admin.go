@@ -68,6 +68,7 @@ type admin interface {
 	listDevices(ctx context.Context, cursor string) (DevicePage, error)
 	forgetDevice(ctx context.Context, name string) error
 	muteDevice(ctx context.Context, name string, d time.Duration) (MuteResult, error)
+	stopDevice(name string, away time.Duration) error
 }
 
 // Errors that are answered with 404.

@@ -101,6 +101,17 @@ func deviceHandlers(mux *http.ServeMux, a admin) {
 		result, err := a.muteDevice(r.Context(), r.PathValue("name"), d)
 		reply(w, result, err)
 	})
+	mux.HandleFunc("POST /devices/{name}/stop", func(w http.ResponseWriter, r *http.Request) {
+		d, err := time.ParseDuration(r.URL.Query().Get("for"))
+		if err == nil {
+			err = CheckStop(d)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		reply(w, struct{}{}, a.stopDevice(r.PathValue("name"), d))
+	})
 }
 
 func (o *operator) listDevices(ctx context.Context, cursor string) (DevicePage, error) {
@@ -118,6 +129,29 @@ func (o *operator) listDevices(ctx context.Context, cursor string) (DevicePage, 
 
 func (o *operator) forgetDevice(ctx context.Context, name string) error {
 	return known(name)(o.devices.ForgetDevice(ctx, name))
+}
+
+// maxStop bounds how long a simulated device may be stopped.
+const maxStop = 24 * time.Hour
+
+// CheckStop tells why a simulated device cannot be stopped for d; nil when it can.
+func CheckStop(d time.Duration) error {
+	if d < time.Second || d > maxStop {
+		return fmt.Errorf("%v: use 1s to %v", d, maxStop)
+	}
+	return nil
+}
+
+// stopDevice drops the connection of a simulated device, which connects again after
+// away.
+func (o *operator) stopDevice(name string, away time.Duration) error {
+	if o.fleet == nil {
+		return fmt.Errorf("%w: this process simulates none, so there is none to stop; start it as `sluice up --demo 20`", errNoDevice)
+	}
+	if err := o.fleet.Drop(name, away); err != nil {
+		return fmt.Errorf("%w to stop: %w; simulated are %s", errNoDevice, err, o.fleet.Names())
+	}
+	return nil
 }
 
 func (o *operator) muteDevice(ctx context.Context, name string, d time.Duration) (MuteResult, error) {
@@ -149,6 +183,11 @@ func (c *AdminClient) ForgetDevice(ctx context.Context, name string) error {
 // that.
 func (c *AdminClient) MuteDevice(ctx context.Context, name string, d time.Duration) (r MuteResult, err error) {
 	return r, c.call(ctx, http.MethodPost, "/devices/"+url.PathEscape(name)+"/mute?for="+d.String(), nil, &r)
+}
+
+// StopDevice drops the connection of a simulated device for d (see CheckStop).
+func (c *AdminClient) StopDevice(ctx context.Context, name string, d time.Duration) error {
+	return c.call(ctx, http.MethodPost, "/devices/"+url.PathEscape(name)+"/stop?for="+d.String(), nil, &struct{}{})
 }
 
 // presenceCollector reports how many devices there are in each state.

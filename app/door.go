@@ -76,6 +76,11 @@ func listens(l config.Listen) []any {
 	if !l.Given() {
 		return nil
 	}
+	return []any{"listen", addressesOf(l)}
+}
+
+// addressesOf are the addresses of the front door, for people.
+func addressesOf(l config.Listen) []string {
 	addresses := make([]string, len(l.Addresses))
 	for i, a := range l.Addresses {
 		addresses[i] = a.Address
@@ -83,7 +88,7 @@ func listens(l config.Listen) []any {
 			addresses[i] += " (TLS)"
 		}
 	}
-	return []any{"listen", addresses}
+	return addresses
 }
 
 // readWill decodes a last will on the reserved topics of wills; nil for one on another

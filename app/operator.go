@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/device"
 	"sluice/presence"
-	"sluice/store/postgres"
+	"sluice/store"
 )
 
 const (
@@ -37,7 +38,8 @@ type operator struct {
 	router   *sluice.Router
 	db       *lazyDatabase
 	mux      *sluice.Mux
-	way      string // in which messages come: broker or door
+	fleet    *device.Fleet // simulated in this process; nil for none
+	way      string        // in which messages come: broker or door
 	log      *slog.Logger
 
 	replaying sync.Mutex // one replay at a time
@@ -125,9 +127,9 @@ func (o *operator) report(ctx context.Context) {
 		}
 		seconds := time.Since(last).Seconds()
 		last = time.Now()
-		rows := make([]postgres.RouteStatus, len(all))
+		rows := make([]store.RouteStatus, len(all))
 		for i, s := range all {
-			rows[i] = postgres.RouteStatus{QueueStatus: s}
+			rows[i] = store.RouteStatus{QueueStatus: s}
 			if old, ok := before[s.Queue]; ok && s.Account.Received >= old {
 				rows[i].Rate = float64(s.Account.Received-old) / seconds
 			}
@@ -244,7 +246,7 @@ func (o *operator) unlease(ctx context.Context, l sluice.Lease) {
 }
 
 // parts sorts dead letters by route, as the messages that they were.
-func (o *operator) parts(letters []postgres.StoredDead) []sluice.Part {
+func (o *operator) parts(letters []store.StoredDead) []sluice.Part {
 	var parts []sluice.Part
 	for _, l := range letters {
 		i := slices.IndexFunc(parts, func(p sluice.Part) bool { return p.Queue == l.Route })

@@ -9,11 +9,12 @@ import (
 	"sluice/app"
 	"sluice/internal/apptest"
 	"sluice/internal/testenv"
+	"sluice/store"
 	"sluice/store/postgres"
 )
 
 // deadLetters waits for n dead letters in the database and returns them.
-func deadLetters(t *testing.T, site *apptest.Site, router *apptest.Router, n int64) []postgres.StoredDead {
+func deadLetters(t *testing.T, site *apptest.Site, router *apptest.Router, n int64) []store.StoredDead {
 	t.Helper()
 	router.AwaitAccount(t, sluice.QueueDead, func(q sluice.QueueStatus) bool { return q.Account.Stored == n })
 	pool, err := postgres.NewPool(t.Context(), site.Database)
@@ -21,7 +22,7 @@ func deadLetters(t *testing.T, site *apptest.Site, router *apptest.Router, n int
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	letters, err := postgres.ListDead(t.Context(), pool, postgres.DeadFilter{}, 0, 100)
+	letters, err := postgres.ListDead(t.Context(), pool, store.DeadFilter{}, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

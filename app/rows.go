@@ -9,6 +9,7 @@ import (
 
 	"sluice"
 	"sluice/api"
+	"sluice/store"
 	"sluice/store/postgres"
 )
 
@@ -24,10 +25,10 @@ type rowStore interface {
 	failure(attempt int, err error) error
 	devices(db Database) sluice.Handler
 	dead(db Database) sluice.Handler
-	writeStatus(ctx context.Context, facility int32, routes []postgres.RouteStatus) error
+	writeStatus(ctx context.Context, facility int32, routes []store.RouteStatus) error
 	// prune removes applied batches, and dead letters older than keep.
 	prune(ctx context.Context, facility int32, keep time.Duration) (removed int64, err error)
-	getDead(ctx context.Context, ids ...int64) ([]postgres.StoredDead, error)
+	getDead(ctx context.Context, ids ...int64) ([]store.StoredDead, error)
 	dropDead(ctx context.Context, ids ...int64) (int64, error)
 }
 
@@ -69,7 +70,7 @@ func (s postgresRows) dead(db Database) sluice.Handler {
 	return postgres.NewDead(db.Pool, db.Facility)
 }
 
-func (s postgresRows) writeStatus(ctx context.Context, facility int32, routes []postgres.RouteStatus) error {
+func (s postgresRows) writeStatus(ctx context.Context, facility int32, routes []store.RouteStatus) error {
 	return postgres.WriteRouteStatus(ctx, s.pool, facility, routes)
 }
 
@@ -77,7 +78,7 @@ func (s postgresRows) prune(ctx context.Context, facility int32, keep time.Durat
 	return postgres.Prune(ctx, s.pool, facility, keep)
 }
 
-func (s postgresRows) getDead(ctx context.Context, ids ...int64) ([]postgres.StoredDead, error) {
+func (s postgresRows) getDead(ctx context.Context, ids ...int64) ([]store.StoredDead, error) {
 	return postgres.GetDead(ctx, s.pool, ids...)
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"sluice/gen/sluicev1"
 )
 
 // Bench is one run.
@@ -30,15 +32,12 @@ func New(cfg Config) (*Bench, error) {
 // missing, doubled or wrong are no error but a Result that is not OK. Call it
 // once.
 func (b *Bench) Run(ctx context.Context) (*Result, error) {
-	var db *database
-	var rows table
-	if b.cfg.Database != "" {
-		var err error
-		if db, err = openDatabase(ctx, b.cfg.Database); err != nil {
-			return nil, fmt.Errorf("bench: %w", err)
-		}
-		defer db.pool.Close()
-		rows = b.table(db)
+	rows, sessions, closeRows, err := b.openRows(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	defer closeRows()
+	if rows != nil {
 		if err := rows.prepare(ctx); err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
 		}
@@ -46,11 +45,33 @@ func (b *Bench) Run(ctx context.Context) (*Result, error) {
 	if err := b.gen.connect(ctx); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	result, err := b.measure(ctx, newMeter(b.cfg.Processes, db.sessions), rows)
+	result, err := b.measure(ctx, newMeter(b.cfg.Processes, sessions), rows)
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
 	return result, nil
+}
+
+// openRows opens what the rows are read from; rows is nil for nothing. sessions are the
+// processes of the server that are our own doing.
+func (b *Bench) openRows(ctx context.Context) (rows table, sessions func() []int, closeRows func(), err error) {
+	switch {
+	case b.cfg.API != "":
+		conn, err := openAPI(b.cfg.API)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		client := sluicev1.NewSluiceServiceClient(conn)
+		rows = &apiTable{api: client, plan: b.plan, facility: b.cfg.Facility, topic: b.cfg.Topic}
+		return rows, func() []int { return nil }, func() { _ = conn.Close() }, nil
+	case b.cfg.Database != "":
+		db, err := openDatabase(ctx, b.cfg.Database)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return b.table(db), db.sessions, db.pool.Close, nil
+	}
+	return nil, func() []int { return nil }, func() {}, nil
 }
 
 func (b *Bench) table(db *database) table {
@@ -69,7 +90,7 @@ func (b *Bench) measure(ctx context.Context, m *meter, rows table) (*Result, err
 
 	var seen *visibility
 	if rows != nil {
-		seen = &visibility{table: rows, every: b.cfg.LatencyPoll}
+		seen = &visibility{table: rows, every: b.lookEvery()}
 		seen.look(ctx) // its session is open before the run
 		observers.Go(func() { seen.watch(observing) })
 	}
@@ -95,6 +116,14 @@ func (b *Bench) measure(ctx context.Context, m *meter, rows table) (*Result, err
 	return b.conclude(ctx, m, rows, seen, published, last.Sub(b.gen.start))
 }
 
+// lookEvery is the time between two looks at which rows are visible.
+func (b *Bench) lookEvery() time.Duration {
+	if b.cfg.API != "" {
+		return max(b.cfg.LatencyPoll, apiPoll)
+	}
+	return b.cfg.LatencyPoll
+}
+
 // conclude checks the rows and puts the result together.
 func (b *Bench) conclude(ctx context.Context, m *meter, rows table, seen *visibility, published, stored time.Duration) (*Result, error) {
 	r := b.summary(published)
@@ -107,7 +136,10 @@ func (b *Bench) conclude(ctx context.Context, m *meter, rows table, seen *visibi
 		return nil, fmt.Errorf("check: %w", err)
 	}
 	found.Seconds, found.PerSecond = stored.Seconds(), rate(found.Found, stored)
-	r.Rows, r.RowLatency = &found, latency
+	r.Rows = &found
+	if b.cfg.API == "" { // it tells too late when rows became visible
+		r.RowLatency = latency
+	}
 	return r, nil
 }
 

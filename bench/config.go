@@ -75,8 +75,11 @@ type Config struct {
 	// Database is the PostgreSQL connection string for the check; the session only
 	// reads. Default "": nothing is checked.
 	Database string
+	// API is the address of an api without TLS, host:port, by which the rows are
+	// checked where there is no Database that can be reached. Not with Keyless.
+	API string
 	// Facility is the name of the site whose rows are checked. Required with
-	// Database, unless Keyless.
+	// Database, unless Keyless, and with API.
 	Facility string
 	// Stall ends the wait for PUBACKs or rows when none came for so long. Default
 	// DefaultStall.
@@ -135,6 +138,8 @@ func (c Config) check() error {
 		return fmt.Errorf("bench: base epoch %d: use %d (2000-01-01) or later", c.BaseEpoch, minEpoch)
 	case c.Database != "" && c.Facility == "" && !c.Keyless:
 		return errors.New("bench: no facility whose rows are to be checked")
+	case c.API != "" && (c.Database != "" || c.Keyless || c.Facility == ""):
+		return errors.New("bench: an api needs the name of the facility, and goes neither with a database nor with keyless")
 	case c.Stall < 0:
 		return fmt.Errorf("bench: stall %v: use a positive duration", c.Stall)
 	case c.LatencyPoll < 0:

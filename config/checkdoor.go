@@ -64,13 +64,13 @@ func (l *loader) findDoor(root *yaml.Node) {
 	listen.env = l.env
 	listen.decodeStruct(root, reflect.ValueOf(listen.cfg).Elem(), "")
 	if addresses := listen.cfg.Listen.Addresses; len(addresses) > 0 {
-		l.cfg.Broker.URL = doorURL(addresses[0].Address, listen.given("listen.addresses[0].tls"))
+		l.cfg.Broker.URL = DoorURL(addresses[0].Address, listen.given("listen.addresses[0].tls"))
 	}
 }
 
-// doorURL is where this machine finds what listens on address; no URL if that cannot
+// DoorURL is where this machine finds what listens on address; no URL if that cannot
 // be told.
-func doorURL(address string, secure bool) URL {
+func DoorURL(address string, secure bool) URL {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || port == "0" {
 		return URL{}

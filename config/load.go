@@ -43,6 +43,11 @@ func Handled(topics ...string) Option {
 	return func(l *loader) { l.handled = topics }
 }
 
+// Preset changes the defaults, before anything is read: for a program that has its own.
+func Preset(change func(*Config)) Option {
+	return func(l *loader) { change(l.cfg) }
+}
+
 // Default returns the configuration of an empty file: complete except for the
 // required fields, which are zero.
 func Default() *Config {

@@ -128,6 +128,15 @@ func (f *Fleet) device(name string) (*device, error) {
 	return nil, fmt.Errorf("device: no device %q", name)
 }
 
+// Names says which names the devices have, for people.
+func (f *Fleet) Names() string {
+	first, last := f.devices[0].name, f.devices[len(f.devices)-1].name
+	if first == last {
+		return first
+	}
+	return first + " to " + last
+}
+
 // Truth returns what the devices did so far; nothing without Config.Truth.
 func (f *Fleet) Truth() []TruthEvent { return f.cfg.Truth.Events() }
 

@@ -46,6 +46,7 @@ func (c *cli) benchCommand() *cobra.Command {
 	flags.StringVar(&f.config.Topic, "topic", "", "topic to publish to (default "+bench.DefaultTopic+", or "+bench.DefaultKeylessTopic+" with --keyless)")
 	flags.BoolVar(&f.config.OwnTopics, "own-topics", false, "append /DEVICE to the topic")
 	flags.BoolVar(&f.config.Keyless, "keyless", false, "publish numbers instead of readings")
+	flags.StringVar(&f.config.API, "api", "", "load a process of sluice up, and check the rows by its api at `ADDRESS` (127.0.0.1:3000)")
 	flags.StringVar(&f.protocol, "protocol", bench.MQTT5.String(), "version of MQTT: 3.1.1 or 5")
 	flags.StringArrayVar(&f.pids, "pid", nil, "measure process PID and its children, as `NAME=PID`; repeatable")
 	flags.DurationVar(&f.config.LatencyPoll, "latency", bench.DefaultLatencyPoll, "time between two looks at which rows are visible")
@@ -59,7 +60,7 @@ func (c *cli) bench(cmd *cobra.Command, f *benchFlags) error {
 	if err != nil {
 		return err
 	}
-	conf, err := c.load("facility", "broker", "store")
+	conf, err := c.benchConfig(run)
 	if err != nil {
 		return err
 	}
@@ -84,6 +85,19 @@ func (c *cli) bench(cmd *cobra.Command, f *benchFlags) error {
 		return errSaid
 	}
 	return nil
+}
+
+// benchConfig reads where the load goes and where the rows are. A `sluice up` has
+// defaults of its own.
+func (c *cli) benchConfig(run bench.Config) (*config.Config, error) {
+	if run.API == "" {
+		return c.load("facility", "broker", "store")
+	}
+	conf, err := config.Load(c.path, os.Environ(), app.UpConfig(app.DefaultSinks(), app.UpOptions{Listen: app.UpListen})...)
+	if err == nil {
+		conf.Broker.URL = config.DoorURL(conf.Listen.Addresses[0].Address, conf.Listen.Addresses[0].TLS.Given())
+	}
+	return conf, err
 }
 
 func (c *cli) printResult(cmd *cobra.Command, r *bench.Result) error {
@@ -114,7 +128,10 @@ func aim(run *bench.Config, conf *config.Config, stderr io.Writer) (err error) {
 	}
 	run.Address = conf.Broker.Address()
 	run.User, run.Password = conf.Broker.User, conf.Broker.Password.Reveal()
-	run.Database, run.Facility = conf.Store.Postgres.DSN().Reveal(), conf.Facility
+	run.Facility = conf.Facility
+	if run.API == "" {
+		run.Database = conf.Store.Postgres.DSN().Reveal()
+	}
 	run.Progress = progress(stderr)
 	run.Logger = app.NewLogger(stderr, "bench", conf.LogLevel())
 	return nil

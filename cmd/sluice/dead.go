@@ -15,6 +15,7 @@ import (
 
 	"sluice/app"
 	"sluice/config"
+	"sluice/store"
 	"sluice/store/postgres"
 )
 
@@ -28,7 +29,7 @@ func (c *cli) deadCommand() *cobra.Command {
 
 // deadSelection is how list, replay and drop choose letters.
 type deadSelection struct {
-	filter postgres.DeadFilter
+	filter store.DeadFilter
 	since  time.Duration
 	all    bool
 	ids    []int64
@@ -45,7 +46,7 @@ func (s *deadSelection) flags(cmd *cobra.Command) {
 // read completes the selection with the arguments of replay or drop, which must
 // say clearly what they are for.
 func (s *deadSelection) read(args []string) (err error) {
-	narrowed := s.filter != (postgres.DeadFilter{}) || s.since != 0
+	narrowed := s.filter != (store.DeadFilter{}) || s.since != 0
 	switch {
 	case len(args) > 0 && (s.all || narrowed):
 		return &usageError{errors.New("give ids or flags that choose, not both")}
@@ -56,7 +57,7 @@ func (s *deadSelection) read(args []string) (err error) {
 	return err
 }
 
-func (s *deadSelection) resolve() postgres.DeadFilter {
+func (s *deadSelection) resolve() store.DeadFilter {
 	if s.since > 0 {
 		s.filter.Since = time.Now().Add(-s.since)
 	}
@@ -109,7 +110,7 @@ func (c *cli) deadList() *cobra.Command {
 					return err
 				}
 				if letters == nil {
-					letters = []postgres.StoredDead{}
+					letters = []store.StoredDead{}
 				}
 				return c.print(cmd, letters, func(t *table) { deadTable(t, letters) })
 			})
@@ -120,7 +121,7 @@ func (c *cli) deadList() *cobra.Command {
 	return cmd
 }
 
-func deadTable(t *table, letters []postgres.StoredDead) {
+func deadTable(t *table, letters []store.StoredDead) {
 	if len(letters) == 0 {
 		t.row("no dead letters")
 		return
@@ -153,7 +154,7 @@ func (c *cli) deadShow() *cobra.Command {
 	}
 }
 
-func deadDetails(t *table, l postgres.StoredDead) {
+func deadDetails(t *table, l store.StoredDead) {
 	t.row("id", l.ID)
 	t.row("facility", l.Facility)
 	t.row("route", l.Route)

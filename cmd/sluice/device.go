@@ -15,8 +15,8 @@ import (
 )
 
 func (c *cli) deviceCommand() *cobra.Command {
-	return group("device", "List devices, forget one, or mute its reports",
-		c.deviceList(), c.deviceForget(), c.deviceMute(), c.deviceUnmute())
+	return group("device", "List devices, forget one, mute its reports, or stop a simulated one",
+		c.deviceList(), c.deviceForget(), c.deviceMute(), c.deviceUnmute(), c.deviceStop())
 }
 
 // maxList is the highest limit of a list: as many devices as there can be.
@@ -222,4 +222,30 @@ func (c *cli) mute(cmd *cobra.Command, name string, d time.Duration) error {
 		}
 		t.row(name + " is muted until " + moment(r.Until))
 	})
+}
+
+func (c *cli) deviceStop() *cobra.Command {
+	var d time.Duration
+	cmd := &cobra.Command{
+		Use: "stop NAME", Short: "Drop the connection of a simulated device of `sluice up --demo` for a while", Args: someArgs(1),
+		Long: "The device vanishes without a word, as if it had lost its power: after the delay of its last will (10 s) the\n" +
+			"outage is reported. When the time is over it connects again and sends what it has kept, which ends the outage.",
+		Example: "  sluice device stop demo-0007 --for 30s",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := app.CheckStop(d); err != nil {
+				return &usageError{fmt.Errorf("--for: %w", err)}
+			}
+			client, err := c.deviceAdmin(args[0])
+			if err != nil {
+				return err
+			}
+			if err := client.StopDevice(cmd.Context(), args[0], d); err != nil {
+				return err
+			}
+			result := map[string]string{"stopped": args[0], "for": d.String()}
+			return c.print(cmd, result, func(t *table) { t.row(fmt.Sprintf("%s is gone for %v", args[0], d)) })
+		},
+	}
+	cmd.Flags().DurationVar(&d, "for", 30*time.Second, "for how long: a `duration`")
+	return cmd
 }

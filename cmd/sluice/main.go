@@ -1,5 +1,6 @@
-// Sluice is the operator's command: it checks the configuration, prepares the
-// database, talks to running routers and measures the pipeline.
+// Sluice is the operator's command: it runs the whole pipeline in one process, checks
+// the configuration, prepares the database, talks to running routers and measures the
+// pipeline.
 package main
 
 import (
@@ -76,7 +77,7 @@ func (c *cli) newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.PersistentFlags().StringVarP(&c.path, "config", "c", "", "configuration file (default "+config.DefaultPath+", if it exists)")
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
-	root.AddCommand(c.configCommand(), c.dbCommand(), c.routeCommand(), c.accountCommand(),
+	root.AddCommand(c.upCommand(), c.configCommand(), c.dbCommand(), c.routeCommand(), c.accountCommand(),
 		c.statusCommand(), c.deadCommand(), c.deviceCommand(), c.notifyCommand(), c.benchCommand(), c.versionCommand())
 	return root
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +14,7 @@ import (
 
 	"sluice"
 	"sluice/app"
+	"sluice/config"
 )
 
 // The commands of this file talk to a running router through its admin socket.
@@ -21,7 +24,17 @@ func (c *cli) admin() (*app.AdminClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return app.NewAdminClient(conf.Admin), nil
+	return app.NewAdminClient(socket(conf.Admin)), nil
+}
+
+// socket is the admin socket to use: where no configuration names one, that of a
+// `sluice up` in this folder, if there is one.
+func socket(configured string) string {
+	up := filepath.Join(app.UpFolder, app.AdminSocket)
+	if _, err := os.Stat(up); err == nil && configured == config.Default().Admin {
+		return up
+	}
+	return configured
 }
 
 func (c *cli) routerStatus(ctx context.Context) (app.Status, error) {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 
+	"sluice/internal/benchenv"
 	"sluice/internal/testenv"
 )
 
@@ -31,10 +31,7 @@ func (s *settings) way(ctx context.Context, env *testenv.Env) (string, error) {
 	if !s.door {
 		return fmt.Sprintf("broker: {url: %q}", env.Mosquitto.URL()), nil
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0") // a free port
-	if err != nil {
-		return "", err
-	}
+	address, err := benchenv.FreeAddress(ctx)
 	// The devices of the benchmark connect all at once.
-	return fmt.Sprintf("listen: {addresses: [{address: %q}], connect_rate: 100000}", l.Addr()), l.Close()
+	return fmt.Sprintf("listen: {addresses: [{address: %q}], connect_rate: 100000}", address), err
 }

@@ -1,7 +1,8 @@
 // Benchpath measures the whole path: it starts private Mosquitto, Redis and
 // PostgreSQL, the batch-router as a process of its own, and the benchmark against
 // them; prints what each process cost per message; and ends everything. With -door
-// there is no Mosquitto: the batch-router listens itself.
+// there is no Mosquitto: the batch-router listens itself. With -up there is one process
+// only.
 //
 // It exits 1 when a row is missing, doubled or wrong. With -dir the servers' data
 // stay, so that the next run finds a table that is already large.
@@ -12,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -27,6 +29,7 @@ import (
 type settings struct {
 	bench   bench.Config
 	door    bool
+	up      string // the binary of sluice; "" to measure services
 	router  string // the batch-router's binary
 	profile string // a file
 	more    string // of the configuration, YAML
@@ -55,6 +58,7 @@ func flags() *settings {
 	flag.IntVar(&s.bench.Window, "window", bench.DefaultWindow, "messages that a connection may have in flight")
 	flag.BoolVar(&s.bench.Keyless, "keyless", false, "measure a route without a key")
 	flag.BoolVar(&s.door, "door", false, "measure the front door: the devices connect to the batch-router itself")
+	flag.StringVar(&s.up, "up", "", "measure sluice up: the `binary` of sluice, bin/sluice")
 	flag.StringVar(&s.router, "router", "bin/batch-router", "the batch-router's `binary`; not used with -keyless and -cpuprofile")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of the batch-router to `FILE`")
 	flag.StringVar(&s.more, "config", "", "more of the batch-router's configuration, in `YAML`: 'gather: 0s'")
@@ -70,6 +74,9 @@ func (s *settings) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer remove()
+	if s.up != "" {
+		return s.runUp(ctx, dir)
+	}
 	env, err := s.servers(ctx, dir)
 	if err != nil {
 		return err
@@ -118,8 +125,13 @@ func (s *settings) measure(ctx context.Context, conf *config.Config, env *testen
 	if env.Mosquitto != nil {
 		c.Processes = append(c.Processes, bench.Process{Name: "mosquitto", PIDs: []int{env.Mosquitto.PID()}})
 	}
+	return s.print(ctx, c)
+}
+
+// print runs the benchmark and prints what it found.
+func (s *settings) print(ctx context.Context, c bench.Config) error {
 	c.Progress = benchenv.Terminal()
-	c.Logger = app.NewLogger(os.Stderr, "bench", conf.LogLevel())
+	c.Logger = app.NewLogger(os.Stderr, "bench", slog.LevelInfo)
 	b, err := bench.New(c)
 	if err != nil {
 		return err

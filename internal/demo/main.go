@@ -20,6 +20,7 @@ import (
 
 	"sluice/app"
 	"sluice/config"
+	"sluice/internal/benchenv"
 	"sluice/internal/testenv"
 	"sluice/store/postgres"
 )
@@ -76,7 +77,7 @@ func run(ctx context.Context, dir string, devices int, interval time.Duration) (
 // writeConfig writes the configuration that the services, and whoever looks on
 // with the sluice command, read.
 func writeConfig(ctx context.Context, dir string, env *testenv.Env, devices int, interval time.Duration) (string, error) {
-	metrics, err := freeAddress(ctx)
+	metrics, err := benchenv.FreeAddress(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -91,14 +92,6 @@ metrics: {batch_router: %q, clock: off, device: off}
 `, env.Mosquitto.URL(), env.Redis.URL(), env.Postgres.URL(), interval, devices, metrics)
 	path := filepath.Join(dir, "sluice.yaml")
 	return path, os.WriteFile(path, []byte(text), 0o644)
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 func explain(c *config.Config, path string, env *testenv.Env) {

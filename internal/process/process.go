@@ -121,6 +121,13 @@ func (p *Process) Kill() {
 	p.AwaitKilled()
 }
 
+// AwaitExit waits until the process has ended by itself and returns its exit status.
+func (p *Process) AwaitExit() int {
+	p.t.Helper()
+	p.await(Patience)
+	return p.cmd.ProcessState.ExitCode()
+}
+
 // Terminate asks the process to end, and returns how long it took to do so in
 // order.
 func (p *Process) Terminate() time.Duration {
@@ -160,7 +167,7 @@ func (p *Process) AwaitLog(text string, n int) {
 // Logged counts the lines of the log with a text.
 func (p *Process) Logged(text string) int {
 	n := 0
-	for _, line := range p.lines() {
+	for _, line := range p.Lines() {
 		if strings.Contains(line, text) {
 			n++
 		}
@@ -171,7 +178,7 @@ func (p *Process) Logged(text string) int {
 // LoggedAt returns when a text was logged first.
 func (p *Process) LoggedAt(text string) time.Time {
 	p.t.Helper()
-	for _, line := range p.lines() {
+	for _, line := range p.Lines() {
 		var entry struct {
 			Time time.Time `json:"time"`
 		}
@@ -185,7 +192,7 @@ func (p *Process) LoggedAt(text string) time.Time {
 
 // LastLogged returns a field of the newest line of the log with a text, "" for none.
 func (p *Process) LastLogged(text, field string) string {
-	for _, line := range slices.Backward(p.lines()) {
+	for _, line := range slices.Backward(p.Lines()) {
 		entry := map[string]any{}
 		if strings.Contains(line, text) && json.Unmarshal([]byte(line), &entry) == nil {
 			return fmt.Sprint(entry[field])
@@ -194,7 +201,8 @@ func (p *Process) LastLogged(text, field string) string {
 	return ""
 }
 
-func (p *Process) lines() []string {
+// Lines are those of the log.
+func (p *Process) Lines() []string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
 		return []string{err.Error()}
@@ -204,7 +212,7 @@ func (p *Process) lines() []string {
 
 // logTail returns the last 40 lines of the log.
 func (p *Process) logTail() string {
-	lines := p.lines()
+	lines := p.Lines()
 	return filepath.Base(p.log) + "\n" + strings.Join(lines[max(0, len(lines)-40):], "")
 }
 

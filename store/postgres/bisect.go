@@ -2,11 +2,11 @@ package postgres
 
 import (
 	"context"
-	"sluice/store"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"sluice"
+	"sluice/store"
 )
 
 // insert stores rows (at least one) by COPY. When the database refuses the data

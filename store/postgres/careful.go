@@ -3,12 +3,12 @@ package postgres
 import (
 	"context"
 	"errors"
-	"sluice/store"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"sluice"
+	"sluice/store"
 )
 
 // careful applies a batch that one COPY could not store, again in one

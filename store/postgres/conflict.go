@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sluice/store"
 
 	"sluice"
+	"sluice/store"
 )
 
 // Answers of sluice.compare_readings.

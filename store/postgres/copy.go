@@ -5,10 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
-	"sluice/store"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"sluice/store"
 )
 
 const copySensor = "COPY data.sensor (facility_id, entry_id, device, temp, rh, epoch) FROM STDIN BINARY"

@@ -2,11 +2,12 @@ package postgres
 
 import (
 	"encoding/hex"
-	"sluice/store"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sluice/store"
 )
 
 func TestAppendCopy_Bytes(t *testing.T) {

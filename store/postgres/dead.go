@@ -2,21 +2,15 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
-	"sluice/store"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sluice"
+	"sluice/store"
 )
-
-// ReasonUnstorable marks a message of the dead letter queue that is no dead
-// letter.
-const ReasonUnstorable = "unstorable"
 
 // Dead is the sink of dead letters, the handler of sluice.QueueDead: it writes
 // each to sluice.dead_letter, exactly once. Text that PostgreSQL cannot hold
@@ -42,12 +36,16 @@ SELECT $1::int, * FROM unnest(
 ON CONFLICT DO NOTHING`
 
 // Handle implements sluice.Handler. It returns nil, a *sluice.BatchError whose
-// bad messages have ReasonUnstorable, a sluice.Halt or an error to be tried
+// bad messages have store.ReasonUnstorable, a sluice.Halt or an error to be tried
 // again.
 func (d *Dead) Handle(ctx context.Context, b *sluice.Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
 	defer cancel()
-	columns, bad := decodeDead(b)
+	letters, bad := store.DecodeDead(b)
+	var columns deadColumns
+	for i := range letters {
+		columns.add(&letters[i])
+	}
 	stored, err := once(ctx, d.pool, b.ID, &d.facility, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, insertDead, columns.arguments(d.facility)...); err != nil {
 			return err
@@ -99,21 +97,4 @@ func (c *deadColumns) add(l *sluice.DeadLetter) {
 	c.received, c.at = append(c.received, l.Received), append(c.at, l.At)
 	c.reason, c.code = append(c.reason, store.Text(l.Reason)), append(c.code, store.Text(l.Code))
 	c.detail = append(c.detail, store.Text(l.Detail))
-}
-
-// decodeDead reads the dead letters of a batch and names what is none.
-func decodeDead(b *sluice.Batch) (c deadColumns, bad []sluice.BadMessage) {
-	for i := range b.Messages {
-		var l sluice.DeadLetter
-		err := json.Unmarshal(b.Messages[i].Payload, &l)
-		if err == nil && (l.Index < 0 || l.Index > math.MaxInt32) {
-			err = fmt.Errorf("index %d", l.Index)
-		}
-		if err != nil {
-			bad = append(bad, sluice.BadMessage{Index: i, Reason: ReasonUnstorable, Detail: store.Text(err.Error())})
-			continue
-		}
-		c.add(&l)
-	}
-	return c, bad
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"encoding/json"
 	"slices"
-	"sluice/store"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sluice"
+	"sluice/store"
 )
 
 func letter(index int, change func(*sluice.DeadLetter)) sluice.DeadLetter {
@@ -53,7 +53,7 @@ func newDead(t testing.TB) (*Dead, *pgxpool.Pool) {
 // listed returns all dead letters, oldest first.
 func listed(t testing.TB, pool *pgxpool.Pool) (letters []sluice.DeadLetter) {
 	t.Helper()
-	all, err := ListDead(t.Context(), pool, DeadFilter{}, 0, 1000)
+	all, err := ListDead(t.Context(), pool, store.DeadFilter{}, 0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestDead_WhatIsNoLetterIsUnstorable(t *testing.T) {
 	d, pool := newDead(t)
 	b := deadBatch(t, letter(0, nil), letter(-1, nil), letter(1<<31, nil), letter(3, nil), letter(4, nil))
 	b.Messages[3].Payload = []byte(`{"batch": "x"`)
-	want := []sluice.BadMessage{{Index: 1, Reason: ReasonUnstorable}, {Index: 2, Reason: ReasonUnstorable}, {Index: 3, Reason: ReasonUnstorable}}
+	want := []sluice.BadMessage{{Index: 1, Reason: store.ReasonUnstorable}, {Index: 2, Reason: store.ReasonUnstorable}, {Index: 3, Reason: store.ReasonUnstorable}}
 	wantOutcome(t, d.Handle(t.Context(), b), 0, want...)
 	wantOutcome(t, d.Handle(t.Context(), b), 0, want...)
 	if n := len(listed(t, pool)); n != 2 {
@@ -138,22 +138,22 @@ func TestListGetDropDead(t *testing.T) {
 	at := letters[0].At
 	for _, tc := range []struct {
 		name   string
-		filter DeadFilter
+		filter store.DeadFilter
 		before int64
 		limit  int
 		want   []int64
 	}{
-		{"all", DeadFilter{}, 0, 10, []int64{6, 5, 4, 3, 2, 1}},
-		{"page", DeadFilter{}, 0, 2, []int64{6, 5}},
-		{"next page", DeadFilter{}, 5, 2, []int64{4, 3}},
-		{"facility", DeadFilter{Facility: "plant-1"}, 0, 1, []int64{6}},
-		{"other facility", DeadFilter{Facility: "plant-2"}, 0, 10, nil},
-		{"device", DeadFilter{Device: "dev-2"}, 0, 10, []int64{6, 4, 2}},
-		{"route", DeadFilter{Route: "data/door"}, 0, 10, []int64{6, 4, 2}},
-		{"reason", DeadFilter{Reason: sluice.ReasonData}, 0, 10, []int64{5, 3, 1}},
-		{"since", DeadFilter{Since: at.Add(4 * time.Minute)}, 0, 10, []int64{6, 5}},
-		{"until", DeadFilter{Until: at.Add(2 * time.Minute)}, 0, 10, []int64{2, 1}},
-		{"hostile", DeadFilter{Device: "' OR true --\x00"}, 0, 10, nil},
+		{"all", store.DeadFilter{}, 0, 10, []int64{6, 5, 4, 3, 2, 1}},
+		{"page", store.DeadFilter{}, 0, 2, []int64{6, 5}},
+		{"next page", store.DeadFilter{}, 5, 2, []int64{4, 3}},
+		{"facility", store.DeadFilter{Facility: "plant-1"}, 0, 1, []int64{6}},
+		{"other facility", store.DeadFilter{Facility: "plant-2"}, 0, 10, nil},
+		{"device", store.DeadFilter{Device: "dev-2"}, 0, 10, []int64{6, 4, 2}},
+		{"route", store.DeadFilter{Route: "data/door"}, 0, 10, []int64{6, 4, 2}},
+		{"reason", store.DeadFilter{Reason: sluice.ReasonData}, 0, 10, []int64{5, 3, 1}},
+		{"since", store.DeadFilter{Since: at.Add(4 * time.Minute)}, 0, 10, []int64{6, 5}},
+		{"until", store.DeadFilter{Until: at.Add(2 * time.Minute)}, 0, 10, []int64{2, 1}},
+		{"hostile", store.DeadFilter{Device: "' OR true --\x00"}, 0, 10, nil},
 	} {
 		got, err := ListDead(t.Context(), pool, tc.filter, tc.before, tc.limit)
 		if err != nil {
@@ -170,7 +170,7 @@ func TestListGetDropDead(t *testing.T) {
 	if n, err := DropDead(t.Context(), pool, 5, 99); n != 1 || err != nil {
 		t.Errorf("dropped %d (%v), want 1", n, err)
 	}
-	if n, err := DropDeadMatching(t.Context(), pool, DeadFilter{Device: "dev-2"}); n != 3 || err != nil {
+	if n, err := DropDeadMatching(t.Context(), pool, store.DeadFilter{Device: "dev-2"}); n != 3 || err != nil {
 		t.Errorf("dropped %d (%v), want 3", n, err)
 	}
 	if n := len(listed(t, pool)); n != 2 {
@@ -178,7 +178,7 @@ func TestListGetDropDead(t *testing.T) {
 	}
 }
 
-func ids(letters []StoredDead) (ids []int64) {
+func ids(letters []store.StoredDead) (ids []int64) {
 	for _, l := range letters {
 		ids = append(ids, l.ID)
 	}

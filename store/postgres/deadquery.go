@@ -3,36 +3,13 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"sluice/store"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"sluice"
+	"sluice/store"
 )
-
-// StoredDead is a dead letter as the database holds it.
-type StoredDead struct {
-	// ID numbers the dead letters of the database in the order of storing.
-	ID int64 `json:"id"`
-	// Facility is the name of its facility.
-	Facility string `json:"facility"`
-	sluice.DeadLetter
-}
-
-// DeadFilter chooses dead letters. Every field that is set narrows the choice;
-// the zero value is all of them.
-type DeadFilter struct {
-	// Facility is the name of a facility.
-	Facility string
-	Route    string
-	Device   string
-	Reason   string
-	// Since and Until bound the time at which a message was given up: At >= Since,
-	// At < Until.
-	Since, Until time.Time
-}
 
 const matchDead = `
     ($1 = '' OR facility_id = (SELECT f.facility_id FROM data.facility f WHERE f.name = $1))
@@ -44,7 +21,7 @@ SELECT id, coalesce((SELECT f.name FROM data.facility f WHERE f.facility_id = d.
        batch_id, coalesce(batch_index, 0), route, device, topic, payload, received, reason, code, detail, at
 FROM sluice.dead_letter d`
 
-func (f DeadFilter) arguments() []any {
+func deadArguments(f store.DeadFilter) []any {
 	return []any{store.Text(f.Facility), store.Text(f.Route), store.Text(f.Device), store.Text(f.Reason), timeOrNull(f.Since), timeOrNull(f.Until)}
 }
 
@@ -58,21 +35,21 @@ func timeOrNull(t time.Time) *time.Time {
 // ListDead returns the dead letters that match, newest first, at most limit (1
 // or more). To go on, call it again with before as the ID of the last one; 0
 // begins with the newest.
-func ListDead(ctx context.Context, pool *pgxpool.Pool, f DeadFilter, before int64, limit int) ([]StoredDead, error) {
+func ListDead(ctx context.Context, pool *pgxpool.Pool, f store.DeadFilter, before int64, limit int) ([]store.StoredDead, error) {
 	rows, _ := pool.Query(ctx, selectDead+" WHERE"+matchDead+" AND ($7 = 0 OR id < $7) ORDER BY id DESC LIMIT $8",
-		append(f.arguments(), before, limit)...)
+		append(deadArguments(f), before, limit)...)
 	return collectDead(rows)
 }
 
 // GetDead returns the dead letters with these ids, in the order of their ids;
 // ids that do not exist are left out. To replay a letter, append its Payload
 // under its Topic to the queue of its Route, and DropDead it when that is done.
-func GetDead(ctx context.Context, pool *pgxpool.Pool, ids ...int64) ([]StoredDead, error) {
+func GetDead(ctx context.Context, pool *pgxpool.Pool, ids ...int64) ([]store.StoredDead, error) {
 	rows, _ := pool.Query(ctx, selectDead+" WHERE id = ANY($1) ORDER BY id", ids)
 	return collectDead(rows)
 }
 
-func collectDead(rows pgx.Rows) ([]StoredDead, error) {
+func collectDead(rows pgx.Rows) ([]store.StoredDead, error) {
 	letters, err := pgx.CollectRows(rows, scanDead)
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)
@@ -80,7 +57,7 @@ func collectDead(rows pgx.Rows) ([]StoredDead, error) {
 	return letters, nil
 }
 
-func scanDead(row pgx.CollectableRow) (d StoredDead, err error) {
+func scanDead(row pgx.CollectableRow) (d store.StoredDead, err error) {
 	var batch *[16]byte
 	err = row.Scan(&d.ID, &d.Facility, &batch, &d.Index, &d.Route, &d.Device, &d.Topic, &d.Payload,
 		&d.Received, &d.Reason, &d.Code, &d.Detail, &d.At)
@@ -102,8 +79,8 @@ func DropDead(ctx context.Context, pool *pgxpool.Pool, ids ...int64) (int64, err
 
 // DropDeadMatching removes every dead letter that matches and returns how many
 // there were. The zero filter removes all.
-func DropDeadMatching(ctx context.Context, pool *pgxpool.Pool, f DeadFilter) (int64, error) {
-	tag, err := pool.Exec(ctx, "DELETE FROM sluice.dead_letter WHERE"+matchDead, f.arguments()...)
+func DropDeadMatching(ctx context.Context, pool *pgxpool.Pool, f store.DeadFilter) (int64, error) {
+	tag, err := pool.Exec(ctx, "DELETE FROM sluice.dead_letter WHERE"+matchDead, deadArguments(f)...)
 	if err != nil {
 		return 0, fmt.Errorf("drop dead letters: %w", err)
 	}

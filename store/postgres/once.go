@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sluice/store"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sluice"
+	"sluice/store"
 )
 
 // Once runs fn in a transaction that takes effect exactly once for the batch,

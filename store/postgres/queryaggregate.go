@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 const (
@@ -22,37 +23,15 @@ const (
 	forever = 1 << 40
 )
 
-// AggregateQuery chooses readings, the length of their buckets, and where a page
-// of buckets begins.
-type AggregateQuery struct {
-	// Facilities are numbers of facilities, read in ascending order. Empty: none.
-	Facilities []int32
-	// Devices are names; empty means all.
-	Devices []string
-	// From and To bound the time of the reading, Unix seconds: From <= epoch < To.
-	// 0 means no bound.
-	From, To int64
-	// Seconds is the length of a bucket, which begins at a multiple of it; 0 means one
-	// bucket for all readings of a device.
-	Seconds int64
-	// AfterFacility, AfterDevice and AfterEpoch are of the last bucket of the page
-	// before; zero begins.
-	AfterFacility int32
-	AfterDevice   string
-	AfterEpoch    int64
-	// Limit is the most to return, 1 or more.
-	Limit int
-}
-
 // Buckets returns buckets by facility number, device and time, and whether there
 // may be more. A page ends early after a million readings.
-func (q *Queries) Buckets(ctx context.Context, query AggregateQuery) (buckets []*sluicev1.SensorBucket, more bool, err error) {
-	a := aggregation{q: q, AggregateQuery: query.whole(), most: aggregateRows}
+func (q *Queries) Buckets(ctx context.Context, query store.AggregateQuery) (buckets []*sluicev1.SensorBucket, more bool, err error) {
+	a := aggregation{q: q, AggregateQuery: whole(query), most: aggregateRows}
 	return a.page(ctx)
 }
 
 // whole puts values for "no bound", and the lists in order.
-func (q AggregateQuery) whole() AggregateQuery {
+func whole(q store.AggregateQuery) store.AggregateQuery {
 	if q.To == 0 {
 		q.To = math.MaxInt64
 	}
@@ -66,7 +45,7 @@ func (q AggregateQuery) whole() AggregateQuery {
 
 // aggregation is one page in the making.
 type aggregation struct {
-	AggregateQuery
+	store.AggregateQuery
 
 	q       *Queries
 	buckets []*sluicev1.SensorBucket

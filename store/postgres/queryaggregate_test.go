@@ -12,10 +12,11 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // allBuckets reads pages of limit to the end.
-func allBuckets(t testing.TB, pool *pgxpool.Pool, q AggregateQuery, ids map[string]int32) (all []*sluicev1.SensorBucket) {
+func allBuckets(t testing.TB, pool *pgxpool.Pool, q store.AggregateQuery, ids map[string]int32) (all []*sluicev1.SensorBucket) {
 	t.Helper()
 	for range 100_000 {
 		page, more, err := NewQueries(pool).Buckets(t.Context(), q)
@@ -37,9 +38,9 @@ func allBuckets(t testing.TB, pool *pgxpool.Pool, q AggregateQuery, ids map[stri
 }
 
 // grouped is what one plain statement gives.
-func grouped(t testing.TB, pool *pgxpool.Pool, q AggregateQuery) []*sluicev1.SensorBucket {
+func grouped(t testing.TB, pool *pgxpool.Pool, q store.AggregateQuery) []*sluicev1.SensorBucket {
 	t.Helper()
-	q = q.whole()
+	q = whole(q)
 	rows, _ := pool.Query(t.Context(), `
 		SELECT f.name, device, epoch / $5 * $5 AS bucket, count(*), min(temp), avg(temp), max(temp), min(rh), avg(rh), max(rh)
 		FROM data.sensor JOIN data.facility f USING (facility_id)
@@ -65,7 +66,7 @@ func TestQueries_Buckets(t *testing.T) {
 	for i := range 2500 {
 		many = append(many, fmt.Sprintf("dev-%d", 2500-i), fmt.Sprintf("a-%d", i))
 	}
-	for name, q := range map[string]AggregateQuery{
+	for name, q := range map[string]store.AggregateQuery{
 		"one for all":     {Facilities: both},
 		"minutes":         {Facilities: both, Seconds: 60},
 		"seconds":         {Facilities: []int32{2}, Seconds: 1},
@@ -100,7 +101,7 @@ func TestQueries_Buckets_AfterAnything(t *testing.T) {
 	t.Parallel()
 	pool := newDatabase(t)
 	fill(t, pool, 100, "plant-1")
-	for _, q := range []AggregateQuery{
+	for _, q := range []store.AggregateQuery{
 		{AfterFacility: 1, AfterDevice: "dev-3", AfterEpoch: 1<<63 - 1},
 		{AfterFacility: 1, AfterDevice: "dev-4", AfterEpoch: -1 << 63},
 		{AfterFacility: 1, AfterDevice: "dev-34"},
@@ -126,8 +127,8 @@ func TestQueries_Buckets_EndsEarly(t *testing.T) {
 	fill(t, pool, 700, "plant-1") // 100 of each device
 	for most, want := range map[int64]int{1: 1, 100: 1, 101: 2, 200: 2, 601: 7, 5000: 7} {
 		for _, devices := range [][]string{nil, {"dev-0", "dev-1", "dev-2", "dev-3", "dev-4", "dev-5", "dev-6"}} {
-			q := AggregateQuery{Facilities: []int32{1}, Devices: devices, Limit: 1000}
-			a := aggregation{q: NewQueries(pool), AggregateQuery: q.whole(), most: most}
+			q := store.AggregateQuery{Facilities: []int32{1}, Devices: devices, Limit: 1000}
+			a := aggregation{q: NewQueries(pool), AggregateQuery: whole(q), most: most}
 			page, more, err := a.page(t.Context())
 			if err != nil || len(page) != want || more != (most <= 700) {
 				t.Errorf("at most %d of %d devices: got %d buckets, more %t, %v, want %d", most, len(devices), len(page), more, err, want)

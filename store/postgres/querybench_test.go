@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/internal/testenv"
+	"sluice/store"
 )
 
 // BenchmarkQueriesSensor reads readings of a million, and reports the time and
@@ -19,7 +20,7 @@ func BenchmarkQueriesSensor(b *testing.B) {
 	pool := migrated(b, server.Database())
 	fill(b, pool, stored, "plant-1")
 	exec(b, pool, "VACUUM ANALYZE data.sensor")
-	for name, q := range map[string]SensorQuery{
+	for name, q := range map[string]store.SensorQuery{
 		"all":       {},
 		"tenth":     {From: epoch0 + stored/2, To: epoch0 + stored*6/10},
 		"by device": {ByDevice: true},

@@ -12,6 +12,7 @@ import (
 
 	"sluice"
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // newLists returns queries on a database of two facilities.
@@ -38,7 +39,7 @@ func TestQueries_Devices(t *testing.T) {
 	at := time.UnixMicro(1_700_000_000_000_001).UTC()
 	exec(t, q.pool, `UPDATE data.device SET state = 'suspect', connected_at = $1, seen_at = $1, lost_at = $1, down_at = $1, cause = 'grace',
 		flapping = true, muted_until = $1 WHERE facility_id = 2 AND device = 'd5'`, at)
-	query := DeviceQuery{Facilities: []int32{1, 2}, Limit: 5}
+	query := store.DeviceQuery{Facilities: []int32{1, 2}, Limit: 5}
 	var seen []string
 	for {
 		page, err := q.Devices(t.Context(), query)
@@ -57,7 +58,7 @@ func TestQueries_Devices(t *testing.T) {
 	if len(seen) != 18 || !slices.IsSorted(seen) || len(slices.Compact(slices.Clone(seen))) != 18 {
 		t.Errorf("got %v, want every device once, in order", seen)
 	}
-	got, err := q.Devices(t.Context(), DeviceQuery{Facilities: []int32{2}, State: sluicev1.PresenceState_PRESENCE_STATE_SUSPECT, Limit: 5})
+	got, err := q.Devices(t.Context(), store.DeviceQuery{Facilities: []int32{2}, State: sluicev1.PresenceState_PRESENCE_STATE_SUSPECT, Limit: 5})
 	stamp := timestamppb.New(at)
 	want := []*sluicev1.Device{{
 		Facility: "plant-2", Device: "d5", State: sluicev1.PresenceState_PRESENCE_STATE_SUSPECT, Generation: 5,
@@ -78,7 +79,7 @@ func TestQueries_Outages(t *testing.T) {
 		FROM generate_series(1, 2) f, generate_series(1, 9) i`)
 	exec(t, q.pool, `INSERT INTO data.outage (facility_id, device, down_at, lost_at, up_at, cause, recovery, muted, flap, report_ids)
 		VALUES (2, 'd1', to_timestamp(100), to_timestamp(90), to_timestamp(110), 'silent', 'novel', true, 'began', '{a:1,b:2}')`)
-	list := func(query OutageQuery) (seen []string) {
+	list := func(query store.OutageQuery) (seen []string) {
 		query.Facilities = []int32{1, 2}
 		for {
 			page, err := q.Outages(t.Context(), query)
@@ -105,25 +106,25 @@ func TestQueries_Outages(t *testing.T) {
 	}
 	want = append(want, "plant-2/d1")
 	for _, limit := range []int{1, 2, 5, 100} {
-		if diff := cmp.Diff(want, list(OutageQuery{Limit: limit})); diff != "" {
+		if diff := cmp.Diff(want, list(store.OutageQuery{Limit: limit})); diff != "" {
 			t.Errorf("pages of %d (-want +got):\n%s", limit, diff)
 		}
 	}
 	for name, tt := range map[string]struct {
-		query OutageQuery
+		query store.OutageQuery
 		want  []string
 	}{
-		"open":   {OutageQuery{Open: true}, []string{"plant-1/d1", "plant-1/d2", "plant-2/d1", "plant-2/d2"}},
-		"device": {OutageQuery{Device: "d1"}, []string{"plant-1/d1", "plant-2/d1", "plant-2/d1"}},
-		"time":   {OutageQuery{From: time.Unix(1_700_000_002, 0)}, []string{"plant-1/d8", "plant-1/d9", "plant-2/d8", "plant-2/d9"}},
-		"until":  {OutageQuery{To: time.Unix(1_700_000_000, 0)}, []string{"plant-2/d1"}},
+		"open":   {store.OutageQuery{Open: true}, []string{"plant-1/d1", "plant-1/d2", "plant-2/d1", "plant-2/d2"}},
+		"device": {store.OutageQuery{Device: "d1"}, []string{"plant-1/d1", "plant-2/d1", "plant-2/d1"}},
+		"time":   {store.OutageQuery{From: time.Unix(1_700_000_002, 0)}, []string{"plant-1/d8", "plant-1/d9", "plant-2/d8", "plant-2/d9"}},
+		"until":  {store.OutageQuery{To: time.Unix(1_700_000_000, 0)}, []string{"plant-2/d1"}},
 	} {
 		tt.query.Limit = 3
 		if diff := cmp.Diff(tt.want, list(tt.query)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	got, err := q.Outages(t.Context(), OutageQuery{Facilities: []int32{2}, To: time.Unix(1000, 0), Limit: 5})
+	got, err := q.Outages(t.Context(), store.OutageQuery{Facilities: []int32{2}, To: time.Unix(1000, 0), Limit: 5})
 	full := []*sluicev1.Outage{{
 		Facility: "plant-2", Device: "d1", DownAt: &timestamppb.Timestamp{Seconds: 100}, LostAt: &timestamppb.Timestamp{Seconds: 90},
 		UpAt: &timestamppb.Timestamp{Seconds: 110}, Cause: sluicev1.PresenceCause_PRESENCE_CAUSE_SILENT, Muted: true,
@@ -138,18 +139,18 @@ func TestQueries_Routes(t *testing.T) {
 	t.Parallel()
 	q := newLists(t)
 	since := time.UnixMicro(1_700_000_000_000_000).UTC()
-	status := func(name string) RouteStatus {
-		return RouteStatus{Rate: 1.5, QueueStatus: sluice.QueueStatus{
+	status := func(name string) store.RouteStatus {
+		return store.RouteStatus{Rate: 1.5, QueueStatus: sluice.QueueStatus{
 			Queue: name, Account: sluice.Account{Received: 10, Stored: 4, Duplicate: 2, Dead: 1, Dropped: map[string]int64{"quota": 1}},
 			Open: 2, Batches: 1, Bytes: 77, OldestAge: 1500 * time.Millisecond, Halted: "no", HaltedSince: since,
 		}}
 	}
 	for f := range int32(2) {
-		if err := WriteRouteStatus(t.Context(), q.pool, f+1, []RouteStatus{status("a"), status("b")}); err != nil {
+		if err := WriteRouteStatus(t.Context(), q.pool, f+1, []store.RouteStatus{status("a"), status("b")}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := q.Routes(t.Context(), RouteQuery{Facilities: []int32{1, 2}, AfterFacility: 1, AfterRoute: "b", Limit: 1})
+	got, err := q.Routes(t.Context(), store.RouteQuery{Facilities: []int32{1, 2}, AfterFacility: 1, AfterRoute: "b", Limit: 1})
 	want := []*sluicev1.Route{{
 		Facility: "plant-2", Route: "a", Received: 10, Stored: 4, Duplicate: 2, Dead: 1, Dropped: map[string]int64{"quota": 1},
 		Queued: 2, Batches: 1, Bytes: 77, OldestAge: 1.5, Rate: 1.5, Halted: "no", HaltedSince: timestamppb.New(since),
@@ -169,7 +170,7 @@ func TestQueries_DeadLetters(t *testing.T) {
 	exec(t, q.pool, `INSERT INTO sluice.dead_letter (facility_id, route, device, topic, payload, received, reason, code, detail, at)
 		SELECT 1 + i % 2, 'r' || i % 3, 'd', 't', convert_to(repeat('x', CASE i WHEN 9 THEN 70000 ELSE 40000 END), 'UTF8'), now(), 'decode', '', '', now()
 		FROM generate_series(1, 30) i`)
-	list := func(query DeadQuery) (ids []int64, pages int) {
+	list := func(query store.DeadQuery) (ids []int64, pages int) {
 		for more := true; more; pages++ {
 			var page []*sluicev1.DeadLetter
 			var err error
@@ -188,15 +189,15 @@ func TestQueries_DeadLetters(t *testing.T) {
 	}
 	both := []int32{1, 2}
 	for _, limit := range []int{1, 7, 1000} {
-		ids, pages := list(DeadQuery{Facilities: both, Limit: limit})
+		ids, pages := list(store.DeadQuery{Facilities: both, Limit: limit})
 		if len(ids) != 30 || !slices.IsSortedFunc(ids, func(a, b int64) int { return int(b - a) }) || pages < 2 {
 			t.Errorf("pages of %d: got %v in %d pages, want all, the latest first, in several", limit, ids, pages)
 		}
 	}
-	if ids, _ := list(DeadQuery{Facilities: []int32{1}, Route: "r0", Device: "d", Reason: "decode", Limit: 2}); fmt.Sprint(ids) != "[30 24 18 12 6]" {
+	if ids, _ := list(store.DeadQuery{Facilities: []int32{1}, Route: "r0", Device: "d", Reason: "decode", Limit: 2}); fmt.Sprint(ids) != "[30 24 18 12 6]" {
 		t.Errorf("got %v", ids)
 	}
-	if ids, _ := list(DeadQuery{Facilities: both, Reason: "x", Limit: 2}); len(ids) != 0 {
+	if ids, _ := list(store.DeadQuery{Facilities: both, Reason: "x", Limit: 2}); len(ids) != 0 {
 		t.Errorf("got %v, want none", ids)
 	}
 }

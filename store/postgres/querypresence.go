@@ -12,20 +12,6 @@ import (
 	"sluice/store"
 )
 
-// DeviceQuery chooses devices and where a page of them begins.
-type DeviceQuery struct {
-	// Facilities are numbers of facilities. Empty: none.
-	Facilities []int32
-	// State is one of them; PRESENCE_STATE_UNSPECIFIED means any.
-	State sluicev1.PresenceState
-	// AfterFacility and AfterDevice are of the last device of the page before; zero
-	// begins.
-	AfterFacility int32
-	AfterDevice   string
-	// Limit is the most to return, 1 or more.
-	Limit int
-}
-
 const (
 	fromDevices = `
 SELECT f.name, d.device, d.state, d.generation, d.connected_at, d.seen_at, d.lost_at, d.down_at, d.cause, d.flapping, d.muted_until
@@ -36,7 +22,7 @@ ORDER BY d.facility_id, d.device LIMIT $5`
 )
 
 // Devices returns devices by facility number and name.
-func (q *Queries) Devices(ctx context.Context, query DeviceQuery) ([]*sluicev1.Device, error) {
+func (q *Queries) Devices(ctx context.Context, query store.DeviceQuery) ([]*sluicev1.Device, error) {
 	rows, _ := q.pool.Query(ctx, selectDevices, planned,
 		query.Facilities, query.AfterFacility, store.Text(query.AfterDevice), store.StateWords[query.State], query.Limit)
 	devices, err := pgx.CollectRows(rows, scanDevice)
@@ -56,26 +42,6 @@ func scanDevice(row pgx.CollectableRow) (*sluicev1.Device, error) {
 	return &d, err
 }
 
-// OutageQuery chooses outages and where a page of them begins.
-type OutageQuery struct {
-	// Facilities are numbers of facilities, in ascending order. Empty: none.
-	Facilities []int32
-	// Device is the name of one; empty means all.
-	Device string
-	// Open chooses those that last.
-	Open bool
-	// From and To bound the time at which an outage began: From <= down_at < To. Zero
-	// means no bound.
-	From, To time.Time
-	// AfterFacility, AfterDown (Unix microseconds) and AfterDevice are of the last
-	// outage of the page before; zero begins.
-	AfterFacility int32
-	AfterDown     int64
-	AfterDevice   string
-	// Limit is the most to return, 1 or more.
-	Limit int
-}
-
 const outageColumns = "f.name, o.device, o.down_at, o.up_at, o.lost_at, o.cause, o.recovery, o.muted, o.flap, o.report_ids"
 
 // Of one facility. The second look at down_at is for the index, which an OR would
@@ -89,13 +55,13 @@ ORDER BY o.down_at DESC, o.device LIMIT $8`
 
 // Outages returns outages by facility number, the latest first, and the device's
 // name.
-func (q *Queries) Outages(ctx context.Context, query OutageQuery) (outages []*sluicev1.Outage, err error) {
+func (q *Queries) Outages(ctx context.Context, query store.OutageQuery) (outages []*sluicev1.Outage, err error) {
 	for _, facility := range query.Facilities {
 		left := query.Limit - len(outages)
 		if facility < query.AfterFacility || left == 0 {
 			continue
 		}
-		rows, _ := q.pool.Query(ctx, selectOutages, append([]any{planned}, query.arguments(facility, left)...)...)
+		rows, _ := q.pool.Query(ctx, selectOutages, append([]any{planned}, outageArguments(query, facility, left)...)...)
 		outages, err = pgx.AppendRows(outages, rows, scanOutage)
 		if err != nil {
 			return nil, fmt.Errorf("read outages: %w", err)
@@ -104,7 +70,7 @@ func (q *Queries) Outages(ctx context.Context, query OutageQuery) (outages []*sl
 	return outages, nil
 }
 
-func (q OutageQuery) arguments(facility int32, limit int) []any {
+func outageArguments(q store.OutageQuery, facility int32, limit int) []any {
 	down, device := time.UnixMicro(math.MaxInt64/1000), "" // after every outage
 	if facility == q.AfterFacility {
 		down, device = time.UnixMicro(q.AfterDown), q.AfterDevice

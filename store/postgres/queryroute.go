@@ -11,18 +11,6 @@ import (
 	"sluice/store"
 )
 
-// RouteQuery chooses routes and where a page of them begins.
-type RouteQuery struct {
-	// Facilities are numbers of facilities. Empty: none.
-	Facilities []int32
-	// AfterFacility and AfterRoute are of the last route of the page before; zero
-	// begins.
-	AfterFacility int32
-	AfterRoute    string
-	// Limit is the most to return, 1 or more.
-	Limit int
-}
-
 const (
 	fromRoutes = `
 SELECT f.name, r.route, r.received, r.stored, r.duplicate, r.dead, r.dropped, r.queued, r.batches, r.bytes,
@@ -34,7 +22,7 @@ ORDER BY r.facility_id, r.route LIMIT $4`
 )
 
 // Routes returns the state of routes by facility number and name of the queue.
-func (q *Queries) Routes(ctx context.Context, query RouteQuery) ([]*sluicev1.Route, error) {
+func (q *Queries) Routes(ctx context.Context, query store.RouteQuery) ([]*sluicev1.Route, error) {
 	rows, _ := q.pool.Query(ctx, selectRoutes, planned, query.Facilities, query.AfterFacility, store.Text(query.AfterRoute), query.Limit)
 	routes, err := pgx.CollectRows(rows, scanRoute)
 	if err != nil {
@@ -51,18 +39,6 @@ func scanRoute(row pgx.CollectableRow) (*sluicev1.Route, error) {
 		&r.OldestAge, &r.Rate, &r.Halted, &since, &updated)
 	r.HaltedSince, r.UpdatedAt = stamp(since), stamp(&updated)
 	return &r, err
-}
-
-// DeadQuery chooses dead letters and where a page of them begins.
-type DeadQuery struct {
-	// Facilities are numbers of facilities. Empty: none.
-	Facilities []int32
-	// Route, Device and Reason narrow the choice; empty means any.
-	Route, Device, Reason string
-	// Before is the id of the last letter of the page before; 0 begins.
-	Before int64
-	// Limit is the most to return, 1 or more.
-	Limit int
 }
 
 const (
@@ -92,7 +68,7 @@ ORDER BY w.id DESC`
 // DeadLetters returns dead letters, the latest first, and whether there may be
 // more. Payloads of more than 64 KiB are left out, and a page ends early after
 // 1 MiB of them.
-func (q *Queries) DeadLetters(ctx context.Context, query DeadQuery) (letters []*sluicev1.DeadLetter, more bool, err error) {
+func (q *Queries) DeadLetters(ctx context.Context, query store.DeadQuery) (letters []*sluicev1.DeadLetter, more bool, err error) {
 	rows, _ := q.pool.Query(ctx, selectDeadPage, planned, query.Facilities, query.Before, store.Text(query.Route), store.Text(query.Device),
 		store.Text(query.Reason), query.Limit, int64(maxDeadPayload), int64(maxDeadPage))
 	var total int64

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 const (
@@ -22,30 +23,13 @@ const (
 	sensorPage = 4 * sensorChunk
 )
 
-// SensorQuery chooses readings and their order.
-type SensorQuery struct {
-	// Facilities are numbers of facilities, read in ascending order. Empty: none.
-	Facilities []int32
-	// Devices are names; empty means all.
-	Devices []string
-	// From and To bound the time of the reading, Unix seconds: From <= epoch < To.
-	// 0 means no bound.
-	From, To int64
-	// ByDevice orders by device and epoch instead of by entry id.
-	ByDevice bool
-	// After and Last bound the entries of each facility, in order of entry: After <
-	// entry_id <= Last, 0 for a facility that is not in them. Last nil: the last that
-	// is stored when reading begins. Neither may change before reading ends.
-	After, Last map[int32]int64
-}
-
 // SensorReader reads the rows of data.sensor page by page, without a Last those
 // that were stored when its first page was read. Each page is a statement of its
 // own: between two calls of Page it holds neither connection nor snapshot. Rows are
 // only ever added, so the pages together are exact. Not safe for concurrent use.
 type SensorReader struct {
 	pool *pgxpool.Pool
-	q    SensorQuery
+	q    store.SensorQuery
 	// spans are what is left to read, in order; nil before the first page.
 	spans []span
 	names names
@@ -72,7 +56,7 @@ type span struct {
 }
 
 // Sensor returns a reader of the rows that q chooses. It reads nothing yet.
-func (q *Queries) Sensor(query SensorQuery) *SensorReader {
+func (q *Queries) Sensor(query store.SensorQuery) *SensorReader {
 	if query.From == 0 {
 		query.From = math.MinInt64
 	}

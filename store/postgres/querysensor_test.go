@@ -13,6 +13,7 @@ import (
 
 	"sluice/gen/sluicev1"
 	"sluice/internal/testenv"
+	"sluice/store"
 )
 
 // sensorRow is a row as the reader gives it.
@@ -66,7 +67,7 @@ func readAll(t testing.TB, r *SensorReader, limit int64) (rows []sensorRow) {
 }
 
 // expect returns what one plain statement gives.
-func expect(t testing.TB, pool *pgxpool.Pool, q SensorQuery) (rows []sensorRow) {
+func expect(t testing.TB, pool *pgxpool.Pool, q store.SensorQuery) (rows []sensorRow) {
 	t.Helper()
 	sql := "SELECT facility_id, entry_id, device, temp, rh, epoch FROM data.sensor WHERE facility_id = ANY($1)"
 	args := []any{q.Facilities}
@@ -105,7 +106,7 @@ func TestQueries_Sensor(t *testing.T) {
 	fill(t, pool, 9_500, "plant-1", "plant-2")
 	exec(t, pool, "INSERT INTO data.facility (name) VALUES ('empty')")
 	both := []int32{1, 2}
-	for name, q := range map[string]SensorQuery{
+	for name, q := range map[string]store.SensorQuery{
 		"all":             {Facilities: []int32{1, 2, 3}},
 		"one facility":    {Facilities: []int32{2}},
 		"no facility":     {},
@@ -145,7 +146,7 @@ func TestQueries_Sensor_RowsOfTheBeginning(t *testing.T) {
 			t.Parallel()
 			pool := newDatabase(t)
 			fill(t, pool, 10_000, "plant-1")
-			q := SensorQuery{Facilities: []int32{1}, ByDevice: byDevice}
+			q := store.SensorQuery{Facilities: []int32{1}, ByDevice: byDevice}
 			want := expect(t, pool, q)
 			r := NewQueries(pool).Sensor(q)
 			got := readAll(t, r, sensorPage)
@@ -168,7 +169,7 @@ func TestQueries_Sensor_SlowReadersHoldNothing(t *testing.T) {
 	queries := NewQueries(pool)
 	var readers []*SensorReader
 	for range 20 {
-		r := queries.Sensor(SensorQuery{Facilities: []int32{1}})
+		r := queries.Sensor(store.SensorQuery{Facilities: []int32{1}})
 		readAll(t, r, 1000)
 		readers = append(readers, r)
 	}
@@ -187,7 +188,7 @@ func TestQueries_Sensor_DatabaseAway(t *testing.T) {
 	server := testenv.Postgres(t)
 	pool := migrated(t, server.Database())
 	fill(t, pool, 10_000, "plant-1")
-	r := NewQueries(pool).Sensor(SensorQuery{Facilities: []int32{1}})
+	r := NewQueries(pool).Sensor(store.SensorQuery{Facilities: []int32{1}})
 	readAll(t, r, 1000)
 	server.Kill()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -212,7 +213,7 @@ func TestSensorReader_Page_UsesChunksAgain(t *testing.T) {
 	t.Parallel()
 	pool := newDatabase(t)
 	fill(t, pool, 9_500, "plant-1", "plant-2")
-	r := NewQueries(pool).Sensor(SensorQuery{Facilities: []int32{1, 2}})
+	r := NewQueries(pool).Sensor(store.SensorQuery{Facilities: []int32{1, 2}})
 	seen := map[*sluicev1.SensorChunk]bool{}
 	rows := 0
 	for {

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"testing"
+
+	"sluice/store"
 )
 
 func TestQueries_LastEntries(t *testing.T) {
@@ -25,7 +27,7 @@ func TestQueries_Sensor_AfterAndLast(t *testing.T) {
 	pool := newDatabase(t)
 	fill(t, pool, 9000, "plant-1", "plant-2", "plant-3")
 	after, last := map[int32]int64{1: 4500, 3: 9000}, map[int32]int64{1: 8999, 2: 10, 3: 9000}
-	for _, q := range []SensorQuery{
+	for _, q := range []store.SensorQuery{
 		{},
 		{Devices: []string{"dev-1", "dev-6"}},
 		{From: epoch0 + 4000, To: epoch0 + 8500},

@@ -5,21 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sluice/store"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"sluice"
+	"sluice/store"
 )
-
-// RouteStatus is the state of a route at one moment.
-type RouteStatus struct {
-	sluice.QueueStatus
-	// Rate is how many messages per second were received over the last interval.
-	Rate float64 `json:"rate"`
-}
 
 const upsertStatus = `
 INSERT INTO sluice.route_status (facility_id, route, received, stored, duplicate, dead, dropped,
@@ -36,7 +28,7 @@ ON CONFLICT (facility_id, route) DO UPDATE SET
 // WriteRouteStatus records the state of routes in sluice.route_status, where the
 // api reads it: one row per facility and route, the last writer's values. One
 // statement; safe to call from several routers at once.
-func WriteRouteStatus(ctx context.Context, pool *pgxpool.Pool, facility int32, routes []RouteStatus) error {
+func WriteRouteStatus(ctx context.Context, pool *pgxpool.Pool, facility int32, routes []store.RouteStatus) error {
 	var c statusColumns
 	// All writers lock the rows in one order, so that none waits in a circle.
 	for _, r := range slices.SortedFunc(slices.Values(routes), byQueue) {
@@ -50,7 +42,7 @@ func WriteRouteStatus(ctx context.Context, pool *pgxpool.Pool, facility int32, r
 	return nil
 }
 
-func byQueue(a, b RouteStatus) int { return strings.Compare(a.Queue, b.Queue) }
+func byQueue(a, b store.RouteStatus) int { return strings.Compare(a.Queue, b.Queue) }
 
 // statusColumns are the columns of route_status, one element per route.
 type statusColumns struct {
@@ -63,7 +55,7 @@ type statusColumns struct {
 	since                             []*time.Time
 }
 
-func (c *statusColumns) add(r RouteStatus) error {
+func (c *statusColumns) add(r store.RouteStatus) error {
 	dropped := []byte("{}")
 	if len(r.Account.Dropped) > 0 {
 		var err error
