@@ -57,6 +57,33 @@ func TestDoor_ReplicasKilledUnderLoad_StoresOnce(t *testing.T) {
 		r.Terminate()
 	}
 	t.Logf("%d messages; %s", len(sent), table(counts))
+	s.tally(sent)
+}
+
+// tally tells what was stored of what was acknowledged, in numbers.
+func (s *site) tally(sent []*pathload.Publication) {
+	s.t.Helper()
+	var acked, readings, keyless int64
+	for _, p := range sent {
+		if !p.Acknowledged() {
+			continue
+		}
+		acked++
+		if p.Row != nil {
+			readings++
+		}
+		if p.Number != nil {
+			keyless++
+		}
+	}
+	rows, different := s.number("SELECT count(*) FROM data.sensor"), s.number("SELECT count(DISTINCT (device, epoch)) FROM data.sensor")
+	numbers, differing := s.number("SELECT count(*) FROM numbers"), s.number("SELECT count(DISTINCT number) FROM numbers")
+	missing, doubled := readings-different+keyless-differing, rows-different+numbers-differing
+	s.t.Logf("%d acknowledged, %d dead letters among them; %d rows, %d keyless rows; %d missing, %d doubled",
+		acked, acked-readings-keyless, rows, numbers, missing, doubled)
+	if missing != 0 || doubled != 0 {
+		s.t.Errorf("%d missing, %d doubled", missing, doubled)
+	}
 }
 
 // checkSessions: a client whose session is forgotten throws its unsent readings away.

@@ -22,6 +22,10 @@ import (
 const envReplica = "DOORTEST_REPLICA"
 
 func TestMain(m *testing.M) {
+	if plan, ok := os.LookupEnv(envSiege); ok {
+		process.DieWithParent()
+		os.Exit(besiege(plan))
+	}
 	path, ok := os.LookupEnv(envReplica)
 	if !ok {
 		goleak.VerifyTestMain(m)

@@ -1,6 +1,7 @@
 package doortest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/hex"
@@ -14,14 +15,19 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	"sluice/gen/msg"
 	"sluice/internal/pathload"
+	"sluice/internal/testenv"
 )
 
 // nodeClient is what npm fetches.
 const nodeClient = "mqtt@5"
 
 // The MQTT client of Node.js, in both versions of the protocol: it acknowledges to its
-// program what is stored, and loses nothing when replicas are killed.
+// program what is stored, finds its session again and loses nothing when replicas are
+// killed, and its last will tells of it when it is killed itself.
 func TestDoor_Node_NothingIsMissing(t *testing.T) {
 	if os.Getenv("DOORTEST_NODE") == "" {
 		t.Skip("make node-client-proof runs it: it fetches a package")
@@ -32,13 +38,17 @@ func TestDoor_Node_NothingIsMissing(t *testing.T) {
 		t.Fatalf("npm install %s: %v\n%s", nodeClient, err, out)
 	}
 	for _, version := range []string{"4", "5"} {
-		t.Run("protocol "+version, func(t *testing.T) { publishByNode(t, dir, version) })
+		t.Run("protocol "+version, func(t *testing.T) {
+			s := newSite(t, sitePlan{})
+			s.publishByNode(dir, version)
+			s.killNode(dir, version)
+		})
 	}
 }
 
-func publishByNode(t *testing.T, dir, version string) {
+func (s *site) publishByNode(dir, version string) {
+	t := s.t
 	t.Helper()
-	s := newSite(t, sitePlan{})
 	input, done := s.startNode(dir, version)
 	const kills = 3
 	n := 0
@@ -58,8 +68,10 @@ func publishByNode(t *testing.T, dir, version string) {
 		}
 	}
 	s.must(input.Close())
-	if acked := <-done; acked != fmt.Sprint(n) {
-		t.Errorf("acknowledged to the program: %q of %d", acked, n)
+	var acked, connects, forgotten int
+	said := <-done
+	if _, err := fmt.Sscan(said, &acked, &connects, &forgotten); err != nil || acked != n || connects < 2 || forgotten > 0 {
+		t.Errorf("acknowledged to the program, connections, sessions forgotten: %q of %d messages (%v)", said, n, err)
 	}
 	s.AwaitRows(0)
 	pathload.Eventually(t, patience, func() error {
@@ -68,23 +80,56 @@ func publishByNode(t *testing.T, dir, version string) {
 		}
 		return nil
 	})
-	t.Logf("%d messages, %d times both replicas killed, one after the other: all acknowledged, as many rows; %+v",
-		n, kills, s.MustStatus(pathload.RouteSensor).Account)
+	t.Logf("%d messages, %d times both replicas killed, one after the other: all acknowledged, as many rows; %d connections, %d sessions forgotten; %+v",
+		n, kills, connects, forgotten, s.MustStatus(pathload.RouteSensor).Account)
+}
+
+// killNode kills a client that has a last will: its outage is written, once.
+func (s *site) killNode(dir, version string) {
+	s.t.Helper()
+	name := "gone-" + version
+	will, err := proto.Marshal(&msg.LWT{Device: name, Delay: 1})
+	s.must(err)
+	hello, err := proto.Marshal(&msg.Connect{Device: name})
+	s.must(err)
+	cmd := s.node(s.t.Context(), dir, "will.js", version, name, hex.EncodeToString(will), hex.EncodeToString(hello))
+	out, err := cmd.StdoutPipe()
+	s.must(err)
+	s.must(cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	s.must(cmd.Process.Kill())
+	_ = cmd.Wait() // it was killed
+	if err != nil || strings.TrimSpace(line) != "there" {
+		s.t.Fatalf("node says %q: %v", line, err)
+	}
+	testenv.Eventually(s.t, patience, func() error {
+		if n := s.number("SELECT count(*) FROM data.outage WHERE device = $1 AND cause = 'lwt'", name); n != 1 {
+			return fmt.Errorf("%s: %d outages by its last will, want 1", name, n)
+		}
+		return nil
+	})
+	s.t.Logf("%s was killed: one outage by its last will", name)
+}
+
+// node is a script of testdata, to be run beside the modules that it needs.
+func (s *site) node(ctx context.Context, dir, script string, args ...string) *exec.Cmd {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", script))
+	s.must(err)
+	path := filepath.Join(dir, script)
+	s.must(os.WriteFile(path, text, 0o600))
+	host, port, _ := net.SplitHostPort(s.link.Addr())
+	return exec.CommandContext(ctx, "node", append([]string{path, host, port}, args...)...)
 }
 
 // startNode starts the client; done has what it printed, without space, when it ends.
-func (s *site) startNode(dir, version string) (input io.WriteCloser, done <-chan string) {
+func (s *site) startNode(dir, version string) (_ io.WriteCloser, done <-chan string) {
 	s.t.Helper()
-	script, err := os.ReadFile(filepath.Join("testdata", "publish.js"))
-	s.must(err)
-	path := filepath.Join(dir, "publish.js") // beside its modules
-	s.must(os.WriteFile(path, script, 0o600))
-	host, port, _ := net.SplitHostPort(s.link.Addr())
 	ctx, cancel := context.WithTimeout(s.t.Context(), 3*patience)
-	cmd := exec.CommandContext(ctx, "node", path, host, port, version)
+	cmd := s.node(ctx, dir, "publish.js", version)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
-	input, err = cmd.StdinPipe()
+	input, err := cmd.StdinPipe()
 	s.must(err)
 	ended := make(chan string, 1)
 	go func() {

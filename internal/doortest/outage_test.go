@@ -59,7 +59,7 @@ func (s *site) open() (admin *app.AdminClient) {
 // killed ends replicas at the same moment as a power cut would, and starts them.
 func (p *outageProof) killed(at time.Duration, numbers ...int) outagekit.Fault {
 	return outagekit.Fault{
-		At: at, Name: fmt.Sprintf("%d of %d replicas killed", len(numbers), replicas), Lasts: p.inherited(),
+		At: at, Name: fmt.Sprintf("%d of %d replicas killed", len(numbers), len(p.site.replicas)), Lasts: p.inherited(),
 		Do: func() {
 			for _, i := range numbers {
 				p.site.replicas[i].Signal(syscall.SIGKILL)

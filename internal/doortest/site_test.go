@@ -1,6 +1,7 @@
 package doortest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -34,6 +35,8 @@ type site struct {
 // sitePlan says how a site is made. The zero value: 2 replicas with a grace of 10 s.
 type sitePlan struct {
 	grace time.Duration
+	// replicas default to 2.
+	replicas int
 	// listen is YAML of what listen has beside its addresses: `users: u.txt, ...`.
 	listen string
 	// tls is YAML of what every address has beside its host and port.
@@ -43,8 +46,6 @@ type sitePlan struct {
 	// more is YAML at the end of the configuration.
 	more string
 }
-
-const replicas = 2
 
 func newSite(t *testing.T, plan sitePlan) *site {
 	t.Helper()
@@ -60,7 +61,7 @@ func newSite(t *testing.T, plan sitePlan) *site {
 	s.must(err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	var addresses []string
-	for i := range replicas {
+	for i := range cmp.Or(plan.replicas, 2) {
 		r := s.newReplica(filepath.Join(dir, fmt.Sprint(i)), plan)
 		s.replicas, addresses = append(s.replicas, r), append(addresses, r.address)
 	}

@@ -37,11 +37,11 @@ func TestDoor_ReplicaStopped_WhoIsAtTheDoorIsNotReported(t *testing.T) {
 	}
 }
 
-// awaitDevices waits until so many devices are in a state, as the second replica tells.
+// awaitDevices waits until so many devices are in a state, as the last replica tells.
 func (s *site) awaitDevices(state string, count func(app.Status) int64, want int64) {
 	s.t.Helper()
 	testenv.Eventually(s.t, patience, func() error {
-		st, err := s.replicas[1].status(s.t)
+		st, err := s.replicas[len(s.replicas)-1].status(s.t)
 		if err == nil && count(st) != want {
 			err = fmt.Errorf("%d devices are %s, want %d", count(st), state, want)
 		}

@@ -34,6 +34,11 @@ func (s *session) accept(l net.Listener, config *tls.Config) {
 	}
 }
 
+// sendBuffer is what the system keeps of a connection that its client does not read, in
+// bytes; Linux takes twice as much. By itself it would keep 4 MiB before maxOutput is
+// looked at.
+const sendBuffer = 64 << 10
+
 // wait returns after d or when the session is over.
 func (s *session) wait(d time.Duration) {
 	t := time.NewTimer(d)
@@ -51,6 +56,7 @@ func (s *session) admit(tcp *net.TCPConn, config *tls.Config) {
 		_ = tcp.Close()
 		return
 	}
+	_ = tcp.SetWriteBuffer(sendBuffer) // fails only when it is closed
 	c := newConnection(s, newStream(tcp, config))
 	if !s.enter(c) {
 		c.stream.closeNow()

@@ -1,0 +1,5 @@
+//go:build !race
+
+package doortest
+
+const raceEnabled = false
