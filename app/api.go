@@ -11,8 +11,6 @@ import (
 
 	"sluice/api"
 	"sluice/config"
-	"sluice/gen/sluicev1"
-	"sluice/store"
 	"sluice/store/postgres"
 )
 
@@ -120,40 +118,4 @@ func observeAPI(reg prometheus.Registerer) func(api.Call) {
 			rows.WithLabelValues(c.Method).Add(float64(c.Rows))
 		}
 	}
-}
-
-// APIStore returns what the api reads from, on pool.
-func APIStore(pool *pgxpool.Pool) api.Store { return apiStore{postgres.NewQueries(pool)} }
-
-// apiStore says the queries of postgres in the words of api.
-type apiStore struct{ *postgres.Queries }
-
-// Sensor implements api.Store.
-func (s apiStore) Sensor(q api.SensorQuery) api.SensorReader {
-	return s.Queries.Sensor(store.SensorQuery(q))
-}
-
-// Buckets implements api.Store.
-func (s apiStore) Buckets(ctx context.Context, q api.AggregateQuery) ([]*sluicev1.SensorBucket, bool, error) {
-	return s.Queries.Buckets(ctx, store.AggregateQuery(q))
-}
-
-// Devices implements api.Store.
-func (s apiStore) Devices(ctx context.Context, q api.DeviceQuery) ([]*sluicev1.Device, error) {
-	return s.Queries.Devices(ctx, store.DeviceQuery(q))
-}
-
-// Outages implements api.Store.
-func (s apiStore) Outages(ctx context.Context, q api.OutageQuery) ([]*sluicev1.Outage, error) {
-	return s.Queries.Outages(ctx, store.OutageQuery(q))
-}
-
-// Routes implements api.Store.
-func (s apiStore) Routes(ctx context.Context, q api.RouteQuery) ([]*sluicev1.Route, error) {
-	return s.Queries.Routes(ctx, store.RouteQuery(q))
-}
-
-// DeadLetters implements api.Store.
-func (s apiStore) DeadLetters(ctx context.Context, q api.DeadQuery) ([]*sluicev1.DeadLetter, bool, error) {
-	return s.Queries.DeadLetters(ctx, store.DeadQuery(q))
 }

@@ -14,6 +14,7 @@ import (
 	"sluice/mqtt"
 	"sluice/store"
 	"sluice/store/postgres"
+	"sluice/store/sqlite"
 )
 
 // DefaultSinks are the sinks that come with Sluice: "sensor" stores
@@ -21,6 +22,9 @@ import (
 func DefaultSinks() Sinks {
 	return Sinks{"sensor": {
 		New: func(db Database) sluice.Handler {
+			if db.SQLite != nil {
+				return sqlite.NewSensor(db.SQLite, db.Facility, sqlite.SensorConfig{})
+			}
 			return postgres.NewSensor(db.Pool, db.Facility, postgres.SensorConfig{})
 		},
 		Identify: store.IdentifySensor,

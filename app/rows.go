@@ -11,6 +11,7 @@ import (
 	"sluice/api"
 	"sluice/store"
 	"sluice/store/postgres"
+	"sluice/store/sqlite"
 )
 
 // rowStore is where rows, devices and dead letters go. Safe for concurrent use.
@@ -84,4 +85,39 @@ func (s postgresRows) getDead(ctx context.Context, ids ...int64) ([]store.Stored
 
 func (s postgresRows) dropDead(ctx context.Context, ids ...int64) (int64, error) {
 	return postgres.DropDead(ctx, s.pool, ids...)
+}
+
+// sqliteRows keeps rows in a file.
+type sqliteRows struct{ *sqlite.Store }
+
+func (s sqliteRows) open(ctx context.Context, facility string) (Database, error) {
+	id, err := s.Facility(ctx, facility)
+	return Database{SQLite: s.Store, Facility: id, Name: facility}, err
+}
+
+// unfit: Open has looked already.
+func (s sqliteRows) unfit(error) bool { return false }
+
+func (s sqliteRows) ping(ctx context.Context) error { return s.Ping(ctx) }
+
+func (s sqliteRows) failure(attempt int, err error) error { return sqlite.Failure(attempt, err) }
+
+func (s sqliteRows) devices(db Database) sluice.Handler { return sqlite.NewDevices(s.Store, db.Facility) }
+
+func (s sqliteRows) dead(db Database) sluice.Handler { return sqlite.NewDead(s.Store, db.Facility) }
+
+func (s sqliteRows) writeStatus(ctx context.Context, facility int32, routes []store.RouteStatus) error {
+	return s.WriteRouteStatus(ctx, facility, routes)
+}
+
+func (s sqliteRows) prune(ctx context.Context, facility int32, keep time.Duration) (int64, error) {
+	return s.Prune(ctx, facility, keep)
+}
+
+func (s sqliteRows) getDead(ctx context.Context, ids ...int64) ([]store.StoredDead, error) {
+	return s.GetDead(ctx, ids...)
+}
+
+func (s sqliteRows) dropDead(ctx context.Context, ids ...int64) (int64, error) {
+	return s.DropDead(ctx, ids...)
 }

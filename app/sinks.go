@@ -13,6 +13,7 @@ import (
 
 	"sluice"
 	"sluice/config"
+	"sluice/store/sqlite"
 )
 
 // Sinks are the handlers that a route of the configuration may name.
@@ -28,9 +29,11 @@ type Sink struct {
 	Identify func(payload []byte) []byte
 }
 
-// Database is what a sink writes to.
+// Database is what a sink writes to: one of Pool and SQLite is set.
 type Database struct {
 	Pool *pgxpool.Pool
+	// SQLite is set in a `sluice up` that keeps its rows in its file.
+	SQLite *sqlite.Store
 	// Facility is the facility's number in data.facility, Name its name.
 	Facility int32
 	Name     string
