@@ -15,15 +15,15 @@ type listener struct {
 
 // Broadcast implements sluice.ClientStore.
 func (q *Queue) Broadcast(ctx context.Context, b sluice.Broadcast) error {
-	return q.locked(ctx, func() { q.registry.send(b) })
+	return q.step(ctx, func() { q.send(b) })
 }
 
 // send tells all listeners; the caller holds the mutex.
-func (r *registry) send(b sluice.Broadcast) {
+func (q *Queue) send(b sluice.Broadcast) {
 	if b.Client != "" {
 		b = sluice.Broadcast{Client: b.Client, Connection: b.Connection}
 	}
-	for l := range r.listeners {
+	for l := range q.listeners {
 		b.Payload = slices.Clone(b.Payload)
 		l.heard = append(l.heard, b)
 		select {
@@ -37,12 +37,12 @@ func (r *registry) send(b sluice.Broadcast) {
 func (q *Queue) Listen(ctx context.Context, heard func(sluice.Broadcast)) error {
 	l := &listener{notify: make(chan struct{}, 1)}
 	q.mu.Lock()
-	q.registry.listeners[l] = true
+	q.listeners[l] = true
 	q.mu.Unlock()
 	defer func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		delete(q.registry.listeners, l)
+		delete(q.listeners, l)
 	}()
 	for {
 		select {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/internal/roster"
 )
 
 // Queue is a sluice.Queue, sluice.DeviceStore and sluice.ClientStore in memory: the contract written
@@ -24,15 +25,14 @@ type Queue struct {
 	now   func() time.Time
 	quota int // dead letters per device and hour
 
-	mu       sync.Mutex
-	full     bool
-	sessions map[string]*session
-	fifos    map[string]*fifo
-	dead     map[string]int // dead letters of each device in the hour deadHour
-	deadHour time.Time
-	watchers map[*watcher]bool
-	known    known
-	registry registry
+	mu        sync.Mutex
+	full      bool
+	fifos     map[string]*fifo
+	dead      map[string]int // dead letters of each device in the hour deadHour
+	deadHour  time.Time
+	watchers  map[*watcher]bool
+	listeners map[*listener]bool
+	roster    *roster.Roster
 }
 
 var _ sluice.Queue = (*Queue)(nil)
@@ -52,10 +52,9 @@ func WithDeadQuota(perHour int) Option { return func(q *Queue) { q.quota = perHo
 func NewQueue(opts ...Option) *Queue {
 	q := &Queue{
 		now: time.Now, quota: 1000,
-		sessions: map[string]*session{}, fifos: map[string]*fifo{},
-		dead: map[string]int{}, watchers: map[*watcher]bool{},
-		known:    known{devices: map[string]*sluice.Device{}},
-		registry: registry{clients: map[string]*member{}, listeners: map[*listener]bool{}},
+		fifos: map[string]*fifo{}, dead: map[string]int{},
+		watchers: map[*watcher]bool{}, listeners: map[*listener]bool{},
+		roster: roster.New(pages),
 	}
 	for _, opt := range opts {
 		opt(q)
@@ -84,38 +83,30 @@ func (q *Queue) Append(ctx context.Context, g *sluice.Group) (sluice.Receipt, er
 	if err != nil {
 		return sluice.Receipt{}, err
 	}
-	if err := checkMoves(g.Moves); err != nil {
+	if err := roster.CheckMoves(g.Moves); err != nil {
 		return sluice.Receipt{}, err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s, err := q.leased(g.Lease)
-	if err != nil {
-		return sluice.Receipt{}, err
-	}
+	receipt, repeated, err := q.roster.Admit(g)
 	switch {
-	case g.Number == s.number && s.number > 0:
-		r := cloneReceipt(s.receipt)
-		r.Repeated = true
-		return r, nil
-	case g.Number != s.number+1:
-		return sluice.Receipt{}, fmt.Errorf("group %d follows group %d", g.Number, s.number)
+	case err != nil || repeated:
+		return receipt, err
 	case q.full:
 		return sluice.Receipt{}, sluice.ErrFull
 	}
-	if err := q.registry.check(g.Clients); err != nil {
+	if err := q.roster.Fits(g); err != nil {
 		return sluice.Receipt{}, err
 	}
-	if err := q.known.admit(g.Moves, g.Presence.MaxDevices, q.registry.skips(g)); err != nil {
-		return sluice.Receipt{}, err
+	defer q.roster.Commit()
+	t := q.roster.Take(g, q.micros())
+	receipt = q.store(g, parts, letters)
+	if t != nil {
+		q.countMoves(t)
+		receipt.Presence = q.tell(t, g.Presence.Events)
 	}
-	q.registry.deliver(g.Clients, q.now())
-	s.number++
-	s.receipt = q.store(g, parts, letters)
-	s.receipt.Presence = q.move(g)
-	s.caughtUp = max(s.caughtUp, g.CaughtUp)
-	s.remember(g.Delivered, g.Remember)
-	return cloneReceipt(s.receipt), nil
+	q.roster.Taken(g, receipt)
+	return receipt, nil
 }
 
 // store takes in a group that was found good.
@@ -419,9 +410,4 @@ func cloneMessages(ms []sluice.Message) []sluice.Message {
 		out[i].Payload = slices.Clone(out[i].Payload)
 	}
 	return out
-}
-
-func cloneReceipt(r sluice.Receipt) sluice.Receipt {
-	r.Parts = slices.Clone(r.Parts)
-	return r
 }

@@ -2,106 +2,68 @@ package sluicetest
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"sluice"
 )
 
-// session is one stream of appends. It outlives its leases.
-type session struct {
-	leases  int // how many there have been
-	filters []string
-	holder  string
-	token   string // "" when given up
-	until   time.Time
-	number  uint64 // of the token's last group
-	receipt sluice.Receipt
-
-	attends  string // the token under which it feeds presence
-	door     bool   // of a front door
-	caughtUp int64  // presence time
-
-	delivered []sluice.Delivered
-}
-
-// remember appends to the redelivery record and keeps the newest.
-func (s *session) remember(ds []sluice.Delivered, keep int) {
-	s.delivered = append(s.delivered, ds...)
-	if extra := len(s.delivered) - keep; extra > 0 {
-		s.delivered = slices.Clone(s.delivered[extra:])
-	}
-}
-
 // Lease implements sluice.Queue.
-func (q *Queue) Lease(ctx context.Context, name, holder string, ttl time.Duration) (sluice.Lease, error) {
-	if err := ctx.Err(); err != nil {
-		return sluice.Lease{}, err
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	s := q.sessions[name]
-	if s == nil {
-		s = &session{}
-		q.sessions[name] = s
-	}
-	now := q.now()
-	if s.token != "" && s.holder != holder && now.Before(s.until) {
-		return sluice.Lease{}, sluice.ErrHeld
-	}
-	s.leases++
-	s.holder, s.until = holder, now.Add(ttl)
-	s.token = fmt.Sprintf("%d-%s", s.leases, rand.Text())
-	s.number, s.receipt = 0, sluice.Receipt{}
-	return sluice.Lease{Session: name, Token: s.token, Filters: slices.Clone(s.filters), Delivered: slices.Clone(s.delivered)}, nil
+func (q *Queue) Lease(ctx context.Context, name, holder string, ttl time.Duration) (l sluice.Lease, err error) {
+	err = q.try(ctx, func() (err error) {
+		l, err = q.roster.Lease(name, holder, ttl, q.micros())
+		return err
+	})
+	return l, err
 }
 
 // Renew implements sluice.Queue.
 func (q *Queue) Renew(ctx context.Context, l sluice.Lease, ttl time.Duration) error {
-	return q.withLease(ctx, l, func(s *session) { s.until = q.now().Add(ttl) })
+	return q.try(ctx, func() error { return q.roster.Renew(l, ttl, q.micros()) })
 }
 
 // Unlease implements sluice.Queue.
 func (q *Queue) Unlease(ctx context.Context, l sluice.Lease) error {
-	err := q.withLease(ctx, l, func(s *session) { s.token, s.until = "", q.now() })
-	if errors.Is(err, sluice.ErrFenced) {
-		return nil
-	}
-	return err
+	return q.step(ctx, func() { q.roster.Unlease(l, q.micros()) })
 }
 
 // Forget implements sluice.Queue.
 func (q *Queue) Forget(ctx context.Context, l sluice.Lease) error {
-	return q.withLease(ctx, l, func(s *session) { s.delivered = nil })
+	return q.try(ctx, func() error { return q.roster.Forget(l) })
 }
 
 // Subscribe implements sluice.Queue.
 func (q *Queue) Subscribe(ctx context.Context, l sluice.Lease, filters []string) error {
-	return q.withLease(ctx, l, func(s *session) { s.filters = append([]string{}, filters...) })
+	return q.try(ctx, func() error { return q.roster.Subscribe(l, filters) })
 }
 
-func (q *Queue) withLease(ctx context.Context, l sluice.Lease, step func(*session)) error {
+// try makes a step that may be refused before it changed anything.
+func (q *Queue) try(ctx context.Context, step func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s, err := q.leased(l)
-	if err != nil {
-		return err
-	}
-	step(s)
-	return nil
+	defer q.roster.Commit()
+	return step()
 }
 
-// leased returns the session of a lease whose token is the current one.
-func (q *Queue) leased(l sluice.Lease) (*session, error) {
-	s := q.sessions[l.Session]
-	if s == nil || l.Token == "" || s.token != l.Token {
-		return nil, sluice.ErrFenced
-	}
-	return s, nil
+// step makes a step that cannot be refused.
+func (q *Queue) step(ctx context.Context, step func()) error {
+	return q.try(ctx, func() error {
+		step()
+		return nil
+	})
 }
+
+// leased makes a step of a session whose lease holds.
+func (q *Queue) leased(ctx context.Context, l sluice.Lease, step func() error) error {
+	return q.try(ctx, func() error {
+		if _, err := q.roster.Leased(l); err != nil {
+			return err
+		}
+		return step()
+	})
+}
+
+// micros is the store time.
+func (q *Queue) micros() int64 { return q.now().UnixMicro() }

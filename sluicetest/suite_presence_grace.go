@@ -6,6 +6,7 @@ import (
 
 	"sluice"
 	"sluice/gen/sluicev1"
+	"sluice/internal/roster"
 )
 
 // graceTests are of a restart of the broker, noticed ten seconds after the test
@@ -129,7 +130,7 @@ func testGrace(r *deviceRig) {
 	want := r.devices()
 	var told []*sluicev1.PresenceEvent
 	for i := range want {
-		want[i] = cloneDevice(&want[i])
+		want[i] = roster.CloneDevice(&want[i])
 		if want[i].Grace(r.at(10*time.Second), r.at(2*time.Minute), r.on(9*time.Second), sluice.Scene{Offset: r.offset}) != sluice.NoChange {
 			told = append(told, changedEvent(want[i], r.on(10*time.Second)))
 		}

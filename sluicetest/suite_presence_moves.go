@@ -8,6 +8,7 @@ import (
 
 	"sluice"
 	"sluice/gen/sluicev1"
+	"sluice/internal/roster"
 )
 
 var moveTests = []deviceTest{
@@ -175,7 +176,7 @@ func testTransition(r *deviceRig, name string, m sluice.Move) {
 	if d, err := r.s.Device(r.ctx, name); err != nil {
 		r.Fatal(err)
 	} else if d != nil {
-		want = cloneDevice(d)
+		want = roster.CloneDevice(d)
 	}
 	change := want.Apply(m, sluice.Scene{Offset: r.offset})
 	got := r.tell(m)

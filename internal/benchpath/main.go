@@ -43,6 +43,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == ownRouter {
 		os.Exit(runOwnRouter(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == ownUp {
+		os.Exit(runOwnUp(os.Args[2:]))
+	}
 	s := flags()
 	if err := benchenv.RunUntilSignal(s.run); err != nil {
 		fmt.Fprintln(os.Stderr, "benchpath:", err)

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"sluice/app"
 	"sluice/bench"
+	"sluice/config"
 	"sluice/internal/benchenv"
 )
 
@@ -28,7 +30,11 @@ func (s *settings) runUp(ctx context.Context, dir string) (err error) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return err
 	}
-	up, err := benchenv.Start(ctx, []string{s.up, "up", "-c", path, "--data", dir}, leading(filepath.Join(dir, app.AdminSocket)))
+	argv, err := s.upCommand(path, dir)
+	if err != nil {
+		return err
+	}
+	up, err := benchenv.Start(ctx, argv, leading(filepath.Join(dir, app.AdminSocket)))
 	if err != nil {
 		return err
 	}
@@ -37,4 +43,34 @@ func (s *settings) runUp(ctx context.Context, dir string) (err error) {
 	c.Address, c.API, c.Facility = door, api, "bench"
 	c.Processes = []bench.Process{{Name: "sluice up", PIDs: []int{up.PID()}}}
 	return s.print(ctx, c)
+}
+
+// ownUp is the first argument with which this program is a `sluice up` that can write a
+// profile; what follows are the profile, the configuration and the folder.
+const ownUp = "own-up"
+
+func runOwnUp(args []string) int {
+	profile, path, dir := args[0], args[1], args[2]
+	o := app.UpOptions{Dir: dir, Listen: app.UpListen, Out: os.Stdout}
+	sinks := app.DefaultSinks()
+	c, err := config.Load(path, nil, app.UpConfig(sinks, o)...)
+	if err == nil {
+		err = benchenv.RunUntilSignal(func(ctx context.Context) error {
+			return profiled(profile, func() error { return app.NewUp(c, o, sinks, os.Stderr).Run(ctx) })
+		})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "own-up:", err)
+		return 1
+	}
+	return 0
+}
+
+// upCommand returns how to start the process that is measured.
+func (s *settings) upCommand(path, dir string) ([]string, error) {
+	if s.profile == "" {
+		return []string{s.up, "up", "-c", path, "--data", dir}, nil
+	}
+	self, err := os.Executable()
+	return []string{self, ownUp, s.profile, path, dir}, err
 }

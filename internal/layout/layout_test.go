@@ -24,7 +24,8 @@ const (
 	unknown   role = iota
 	root           // nothing, and of other modules nothing either
 	leaf           // nothing: contracts, generated code and data
-	adapter        // the root, leaves, and packages above or below its own
+	shared         // the root, leaves and its like: what several adapters are made of
+	adapter        // the root, leaves, what is shared, and packages above or below its own
 	assembler      // anything
 )
 
@@ -52,6 +53,9 @@ var roles = map[string]role{
 	"examples": assembler,
 	"bench":    assembler,
 	"internal": assembler, // testenv, demo, bench and the like
+
+	"internal/roster":   shared,
+	"internal/litefile": shared,
 }
 
 // source is one parsed Go file that is no test.
@@ -94,6 +98,16 @@ func TestForbidden(t *testing.T) {
 		{"store/postgres", "sluice/store/sqlite", true},
 		{"notify", "sluice/notify/webhook", false},
 		{"gen/msg", "sluice", true},
+		{"liteq", "sluice/internal/roster", false},
+		{"liteq", "sluice/internal/testenv", true},
+		{"liteq", "sluice/store/sqlite", true},
+		{"liteq", "sluice/redisq", true},
+		{"store/sqlite", "sluice/internal/litefile", false},
+		{"store/sqlite", "sluice/liteq", true},
+		{"internal/roster", "sluice/gen/sluicev1", false},
+		{"internal/roster", "sluice/sluicetest", true},
+		{"internal/litefile", "sluice/liteq", true},
+		{"redisq", "sluice/internal/litefile", false},
 		{"app", "sluice/redisq", false},
 		{"cmd/sluice", "sluice/app", false},
 		{"novelty", "sluice", true},
@@ -120,14 +134,16 @@ func forbidden(from, to string) string {
 	case mine == leaf:
 		return "contracts, generated code and data import nothing of ours"
 	}
-	switch roleOf(inner) {
-	case root, leaf:
+	switch to := roleOf(inner); {
+	case to == root, to == leaf, to == shared:
 		return ""
-	case adapter:
+	case mine == adapter && to == adapter:
 		if above(from, inner) || above(inner, from) {
 			return ""
 		}
 		return "adapters never import each other; app brings them together"
+	case to == adapter:
+		return "what adapters share does not know them"
 	default:
 		return "only app, cmd and internal packages import what assembles"
 	}

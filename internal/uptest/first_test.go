@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func (s *site) printed(word string) string {
 	return ""
 }
 
-// tools is a folder with grpcurl.
+// tools is a folder with grpcurl, and with the Python that has Debian's packages.
 func (s *site) tools() string {
 	s.t.Helper()
 	dir := s.t.TempDir()
@@ -93,6 +94,9 @@ func (s *site) tools() string {
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.Symlink("/usr/bin/python3", filepath.Join(dir, "python3")); err != nil {
+		s.t.Fatal(err)
 	}
 	return dir
 }

@@ -15,7 +15,7 @@ func TestUp_SecondOnTheSameData_IsRefused(t *testing.T) {
 	second.Terminate()
 	second.plan.Dir = first.plan.Dir
 	second.start()
-	second.fails("in use")
+	second.fails("has it open")
 	if rows, err := first.rows(); err != nil {
 		t.Errorf("the first one: %d rows, %v", len(rows), err)
 	}

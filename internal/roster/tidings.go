@@ -1,21 +1,27 @@
-package sluicetest
+package roster
 
 import (
-	"time"
-
 	"google.golang.org/protobuf/proto"
 
 	"sluice"
 	"sluice/gen/sluicev1"
 )
 
-// tidings are the events of one step of a store, in order, on their way to the
-// queues of presence.
-type tidings struct {
-	scene   sluice.Scene
-	events  []*sluicev1.PresenceEvent // for QueueEvents, if they are wanted there
-	changes []*sluicev1.PresenceEvent // for QueueDevices
+// Tidings are the events of one step of a store, in order, on their way to the queues
+// of presence.
+type Tidings struct {
+	// Events are for QueueEvents, if they are wanted there, Changes for QueueDevices.
+	Events, Changes []*sluicev1.PresenceEvent
+	// Moves counts the connects and wills of a group, for AccountPresence.
+	Moves int
+
+	scene sluice.Scene
 }
+
+func (r *Roster) tidings() *Tidings { return &Tidings{scene: r.scene()} }
+
+// Next is the presence time of the earliest deadline, for a PresenceReceipt.
+func (r *Roster) Next() int64 { return r.Devices.next() }
 
 // describe returns an event with what is known of the device after it. at is a
 // store time.
@@ -35,20 +41,25 @@ func describe(kind sluicev1.PresenceKind, d *sluice.Device, at int64) *sluicev1.
 }
 
 // changed tells the database of a change that nobody else wants to know of.
-func (t *tidings) changed(d *sluice.Device, at int64) {
-	t.changes = append(t.changes, describe(sluicev1.PresenceKind_PRESENCE_KIND_CHANGED, d, at))
+func (t *Tidings) changed(d *sluice.Device, at int64) {
+	t.Changes = append(t.Changes, describe(sluicev1.PresenceKind_PRESENCE_KIND_CHANGED, d, at))
+}
+
+func (t *Tidings) forgotten(name string, at, version int64) {
+	e := describe(sluicev1.PresenceKind_PRESENCE_KIND_FORGOTTEN, &sluice.Device{Name: name}, at)
+	e.Version = version
+	t.Changes = append(t.Changes, e)
 }
 
 // report tells of what is worth a report.
-func (t *tidings) report(e *sluicev1.PresenceEvent) {
-	t.events = append(t.events, e)
-	t.changes = append(t.changes, e)
+func (t *Tidings) report(e *sluicev1.PresenceEvent) {
+	t.Events = append(t.Events, e)
+	t.Changes = append(t.Changes, e)
 }
 
-// fall takes a device down. alive counts the devices that were not down before.
-func (t *tidings) fall(d *sluice.Device, alive int) {
-	flapped := d.Flapping
-	d.Fall(t.scene)
+// outage tells of a device that has fallen. alive counts the devices that were not down
+// before.
+func (t *Tidings) outage(d *sluice.Device, alive int, flapped bool) {
 	e := describe(sluicev1.PresenceKind_PRESENCE_KIND_OUTAGE, d, d.Down)
 	e.Muted, e.Alive = d.DownMuted, int32(alive)
 	if d.Flapping && !flapped {
@@ -58,7 +69,7 @@ func (t *tidings) fall(d *sluice.Device, alive int) {
 }
 
 // recovery tells of a device that a move has brought back.
-func (t *tidings) recovery(d *sluice.Device, m sluice.Move) {
+func (t *Tidings) recovery(d *sluice.Device, m sluice.Move) {
 	e := describe(sluicev1.PresenceKind_PRESENCE_KIND_RECOVERY, d, m.At+t.scene.Offset)
 	e.Cause, e.Muted = sluicev1.PresenceCause_PRESENCE_CAUSE_DATA, d.DownMuted
 	if m.Kind == sluice.MoveConnect {
@@ -67,38 +78,31 @@ func (t *tidings) recovery(d *sluice.Device, m sluice.Move) {
 	t.report(e)
 }
 
-// steady ends the flapping of a device.
-func (t *tidings) steady(d *sluice.Device) {
-	at := d.Steady + t.scene.Offset
-	d.BeSteady()
+// steady tells of a device that flaps no more since a store time.
+func (t *Tidings) steady(d *sluice.Device, at int64) {
 	e := describe(sluicev1.PresenceKind_PRESENCE_KIND_STEADY, d, at)
 	e.Muted = d.Muted > at
 	t.report(e)
 }
 
-// tell pushes the tidings of a step.
-func (q *Queue) tell(t *tidings, events bool) (r sluice.PresenceReceipt) {
-	if events && len(t.events) > 0 {
-		r.Events = q.push(q.fifo(sluice.QueueEvents), q.encode(sluice.QueueEvents, t.events), sluice.EventsPolicy(), 0)
-	}
-	if len(t.changes) > 0 {
-		r.Devices = q.push(q.fifo(sluice.QueueDevices), q.encode(sluice.QueueDevices, t.changes), sluice.DevicesPolicy(), 0)
-	}
-	r.Next = q.known.next()
-	return r
+// restart tells that the broker was restarted.
+func (t *Tidings) restart(q sluice.GraceRequest) {
+	t.report(&sluicev1.PresenceEvent{
+		Kind: sluicev1.PresenceKind_PRESENCE_KIND_BROKER_RESTART,
+		At:   q.Now + t.scene.Offset, DownAt: q.Started + t.scene.Offset, Version: q.Now,
+	})
 }
 
-func (q *Queue) encode(queue string, events []*sluicev1.PresenceEvent) []sluice.Message {
-	now := q.now().Truncate(time.Microsecond) // what a frame can hold
-	out := make([]sluice.Message, len(events))
-	for i, e := range events {
+// Frame returns events as messages of a queue of presence, received now.
+func Frame(queue string, events []*sluicev1.PresenceEvent, now int64) (f sluice.Frame, err error) {
+	for _, e := range events {
 		payload, err := proto.Marshal(e)
-		if err != nil { // a name that is not UTF-8; checkMoves lets none in
-			panic("sluicetest: " + err.Error())
+		if err != nil { // a name that is not UTF-8; CheckMoves lets none in
+			return f, err
 		}
-		out[i] = sluice.Message{Topic: queue, Payload: payload, Received: now}
+		f.Append([]byte(queue), payload, now)
 	}
-	return out
+	return f, nil
 }
 
 func stateOf(s sluice.DeviceState) sluicev1.PresenceState {

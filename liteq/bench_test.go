@@ -1,0 +1,90 @@
+package liteq_test
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"sluice"
+	"sluice/liteq"
+)
+
+// BenchmarkQueue carries messages of 41 bytes all the way: append in groups, claim,
+// complete, in batches of 5000. cpu-us/msg is the CPU time of the process, the kernel's
+// share with it.
+func BenchmarkQueue(b *testing.B) {
+	for _, size := range []int{25, 100, 500} {
+		b.Run(fmt.Sprintf("group=%d", size), func(b *testing.B) { measure(b, size, queuePush(b, size)) })
+	}
+}
+
+// BenchmarkClients does so with messages from the clients of a front door.
+func BenchmarkClients(b *testing.B) {
+	for _, clients := range []int{20, 100, 500} {
+		b.Run(fmt.Sprintf("group=500/clients=%d", clients), func(b *testing.B) {
+			measure(b, 500, clientPush(b, 500, clients))
+		})
+	}
+}
+
+// measure pushes b.N messages, a group at a time.
+func measure(b *testing.B, size int, push func()) {
+	b.ReportAllocs()
+	before, n := cpu(b), 0
+	for b.ResetTimer(); n < b.N; n += size {
+		push()
+	}
+	b.StopTimer()
+	b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/1e3/float64(n), "cpu-us/msg")
+}
+
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func queuePush(b *testing.B, size int) func() {
+	q := open(b, liteq.Config{})
+	s := newSession(b, q)
+	g := s.group(sluice.Policy{}.Resolve(), numbered(0, size, 41)...)
+	g.Remember = 2000
+	for i := range size {
+		g.Delivered = append(g.Delivered, sluice.Delivered{PacketID: uint16(i), Hash: uint64(i)})
+	}
+	return pusher(b, s, g)
+}
+
+func pusher(b *testing.B, s *session, g *sluice.Group) func() {
+	g.Number = 0
+	return func() {
+		g.Number++
+		if s.append(g).Parts[0].Sealed > 0 {
+			complete(b, s.q, claim(b, s.q, door))
+		}
+	}
+}
+
+func clientPush(b *testing.B, size, clients int) func() {
+	q := open(b, liteq.Config{})
+	s := newSession(b, q)
+	g := s.group(sluice.Policy{}.Resolve(), numbered(0, size, 41)...)
+	for i := range clients {
+		name := fmt.Sprintf("greenhouse-%04d", i)
+		c, err := q.Connect(b.Context(), s.lease, sluice.ConnectRequest{
+			Client: name, Expiry: time.Hour, Will: &sluice.ClientWill{Device: name, Delay: 1e6},
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		one := sluice.GroupClient{Client: name, Connection: c.Connection}
+		for p := range size / clients {
+			one.Delivered = append(one.Delivered, sluice.Delivered{PacketID: uint16(p), Hash: uint64(i * p)})
+		}
+		g.Clients = append(g.Clients, one)
+	}
+	return pusher(b, s, g)
+}
