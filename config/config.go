@@ -129,8 +129,8 @@ type Listen struct {
 	// default 1000000.
 	MaxClients int `key:"max_clients" default:"1000000" min:"1" max:"10000000"`
 	// ConnectRate is how many connections a second one address may open, and twice as
-	// many at once. 1 or more, default 1000.
-	ConnectRate int `key:"connect_rate" default:"1000" min:"1" max:"1000000"`
+	// many at once. 1 or more, default 5000.
+	ConnectRate int `key:"connect_rate" default:"5000" min:"1" max:"1000000"`
 	// ReceiveMaximum is how many messages a client may send before it waits for
 	// acknowledgements. 1 to 65535, default 1000.
 	ReceiveMaximum int `key:"receive_maximum" default:"1000" min:"1" max:"65535"`

@@ -90,7 +90,7 @@ func TestLoad_Minimal_HasEveryDefault(t *testing.T) {
 		Facility: "plant-1",
 		Broker:   Broker{URL: mustURL(t, "mqtt://broker"), ReceiveMaximum: 2000, SessionExpiry: 168 * time.Hour},
 		Listen: Listen{
-			MaxConnections: 100_000, MaxClients: 1_000_000, ConnectRate: 1000, ReceiveMaximum: 1000, MaxKeepAlive: time.Hour,
+			MaxConnections: 100_000, MaxClients: 1_000_000, ConnectRate: 5000, ReceiveMaximum: 1000, MaxKeepAlive: time.Hour,
 			SessionExpiry: 168 * time.Hour, SubscriberQueue: SubscriberQueue{Messages: 100, Bytes: 256 << 10, OnFull: "drop_oldest"},
 		},
 		Queue: Queue{Redis{URL: mustURL(t, "redis://redis"), Profile: "strict"}},

@@ -42,7 +42,7 @@ type Config struct {
 	// once. Default 100 000.
 	MaxConnections int
 	// Rate and Burst limit new connections per address (per /64 of IPv6): so many at
-	// once, and so many a second. Defaults 1000 and 2000, so that 10 000 devices behind
+	// once, and so many a second. Defaults 5000 and 10 000, so that 10 000 devices behind
 	// one address are back within 10 s. A further one is closed at once.
 	Rate, Burst int
 	// ConnectTimeout is how long a connection may take to send its CONNECT, the
@@ -108,7 +108,7 @@ func (c Config) withDefaults() Config {
 	c.Grace = cmp.Or(c.Grace, 120*time.Second)
 	c.MaxClients = cmp.Or(c.MaxClients, 1_000_000)
 	c.MaxConnections = cmp.Or(c.MaxConnections, 100_000)
-	c.Rate, c.Burst = cmp.Or(c.Rate, 1000), cmp.Or(c.Burst, 2000)
+	c.Rate, c.Burst = cmp.Or(c.Rate, 5000), cmp.Or(c.Burst, 10_000)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
 	c.CallTimeout = cmp.Or(c.CallTimeout, 5*time.Second)
 	c.ReceiveMaximum = min(cmp.Or(c.ReceiveMaximum, 1000), 65535)
