@@ -30,35 +30,8 @@ type queries[R api.SensorReader] interface {
 	DeadLetters(ctx context.Context, q store.DeadQuery) ([]*sluicev1.DeadLetter, bool, error)
 }
 
-// apiStore says the queries of a store in the words of api.
+// apiStore says of which kind the readers of a store are.
 type apiStore[R api.SensorReader] struct{ queries[R] }
 
 // Sensor implements api.Store.
-func (s apiStore[R]) Sensor(q api.SensorQuery) api.SensorReader {
-	return s.queries.Sensor(store.SensorQuery(q))
-}
-
-// Buckets implements api.Store.
-func (s apiStore[R]) Buckets(ctx context.Context, q api.AggregateQuery) ([]*sluicev1.SensorBucket, bool, error) {
-	return s.queries.Buckets(ctx, store.AggregateQuery(q))
-}
-
-// Devices implements api.Store.
-func (s apiStore[R]) Devices(ctx context.Context, q api.DeviceQuery) ([]*sluicev1.Device, error) {
-	return s.queries.Devices(ctx, store.DeviceQuery(q))
-}
-
-// Outages implements api.Store.
-func (s apiStore[R]) Outages(ctx context.Context, q api.OutageQuery) ([]*sluicev1.Outage, error) {
-	return s.queries.Outages(ctx, store.OutageQuery(q))
-}
-
-// Routes implements api.Store.
-func (s apiStore[R]) Routes(ctx context.Context, q api.RouteQuery) ([]*sluicev1.Route, error) {
-	return s.queries.Routes(ctx, store.RouteQuery(q))
-}
-
-// DeadLetters implements api.Store.
-func (s apiStore[R]) DeadLetters(ctx context.Context, q api.DeadQuery) ([]*sluicev1.DeadLetter, bool, error) {
-	return s.queries.DeadLetters(ctx, store.DeadQuery(q))
-}
+func (s apiStore[R]) Sensor(q store.SensorQuery) api.SensorReader { return s.queries.Sensor(q) }

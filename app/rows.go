@@ -102,7 +102,9 @@ func (s sqliteRows) ping(ctx context.Context) error { return s.Ping(ctx) }
 
 func (s sqliteRows) failure(attempt int, err error) error { return sqlite.Failure(attempt, err) }
 
-func (s sqliteRows) devices(db Database) sluice.Handler { return sqlite.NewDevices(s.Store, db.Facility) }
+func (s sqliteRows) devices(db Database) sluice.Handler {
+	return sqlite.NewDevices(s.Store, db.Facility)
+}
 
 func (s sqliteRows) dead(db Database) sluice.Handler { return sqlite.NewDead(s.Store, db.Facility) }
 

@@ -12,11 +12,11 @@ import (
 	"sluice/store/sqlite"
 )
 
-// upFile is the name of the file in UpOptions.Dir.
-const upFile = "sluice.db"
+// UpFile is the name of the file in UpOptions.Dir.
+const UpFile = "sluice.db"
 
 // path is that of the file.
-func (u *Up) path() string { return filepath.Join(u.o.Dir, upFile) }
+func (u *Up) path() string { return filepath.Join(u.o.Dir, UpFile) }
 
 // stores are what the parts of the process work on.
 type stores struct {

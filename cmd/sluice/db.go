@@ -3,16 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"sluice/app"
 	"sluice/config"
 	"sluice/store/postgres"
 )
 
 func (c *cli) dbCommand() *cobra.Command {
-	return group("db", "Prepare the database", c.dbMigrate())
+	return group("db", "Prepare the database, or fill it from a file", c.dbMigrate(), c.dbImport())
 }
 
 func (c *cli) dbMigrate() *cobra.Command {
@@ -87,4 +90,43 @@ func (c *cli) withPool(cmd *cobra.Command, do func(*pgxpool.Pool, *config.Config
 		return err
 	}
 	return do(pool, conf)
+}
+
+func (c *cli) dbImport() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use: "import", Short: "Move the rows of a sluice up from its file to the database", Args: noArgs,
+		Long: "Copies readings, with their entry ids, and outages from the file in DIR to the database of the\n" +
+			"configuration. The process on DIR must have ended; the file stays as it is. It may be interrupted and run\n" +
+			"again: it goes on where it was. Then start `sluice up --postgres URL` with the same DIR, which stores what\n" +
+			"still waits in its queue.",
+		Example: "  SLUICE_STORE_POSTGRES_URL=postgres://sluice@db/sluice sluice db import --data sluice-data",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.withPool(cmd, func(pool *pgxpool.Pool, _ *config.Config) error { return c.importFile(cmd, pool, dir) })
+		},
+	}
+	cmd.Flags().StringVar(&dir, "data", app.UpFolder, "the folder of sluice up: `DIR`")
+	return cmd
+}
+
+func (c *cli) importFile(cmd *cobra.Command, pool *pgxpool.Pool, dir string) error {
+	path := filepath.Join(dir, app.UpFile)
+	if _, err := os.Stat(path); err != nil { // it would be made
+		return &usageError{fmt.Errorf("--data: %w", err)}
+	}
+	told := func(app.Imported) {}
+	if w := progress(cmd.ErrOrStderr()); w != nil {
+		told = func(i app.Imported) { fmt.Fprintf(w, "\r%s: %d readings", i.Facility, i.Readings) }
+		defer fmt.Fprintln(w)
+	}
+	all, err := app.Import(cmd.Context(), path, pool, told)
+	if err != nil {
+		return err
+	}
+	return c.print(cmd, all, func(t *table) {
+		t.row("FACILITY", "READINGS", "WERE THERE", "OUTAGES")
+		for _, i := range all {
+			t.row(i.Facility, fmt.Sprint(i.Readings), fmt.Sprint(i.Before), fmt.Sprint(i.Outages))
+		}
+	})
 }

@@ -37,9 +37,10 @@ func TestMain(m *testing.M) {
 
 // plan is how a process is started.
 type plan struct {
-	Config string // path
-	Dir    string
-	Demo   int
+	Config   string // path
+	Dir      string
+	Demo     int
+	Postgres bool
 }
 
 func up(text string) error {
@@ -49,7 +50,7 @@ func up(text string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	o := app.UpOptions{Dir: p.Dir, Demo: p.Demo, Listen: app.UpListen, Out: os.Stdout}
+	o := app.UpOptions{Dir: p.Dir, Demo: p.Demo, Postgres: p.Postgres, Listen: app.UpListen, Out: os.Stdout}
 	c, err := config.Load(p.Config, nil, app.UpConfig(app.DefaultSinks(), o)...)
 	if err != nil {
 		return err
