@@ -1,9 +1,13 @@
 package uptest
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"sluice/app"
+	"sluice/internal/litefile"
 )
 
 func TestUp_SecondOnTheSameData_IsRefused(t *testing.T) {
@@ -32,6 +36,36 @@ func TestUp_FileIsCorrupt_IsRefused(t *testing.T) {
 	}
 	s.start()
 	s.fails(path)
+}
+
+func TestUp_FileIsOfANewerVersion_IsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 0, "")
+	s.awaitUp()
+	s.Terminate()
+	file, err := litefile.Open(filepath.Join(s.plan.Dir, app.UpFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := file.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.Exec(`UPDATE schema SET version = 99 WHERE part = 'rows'`), c.Close(), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	s.fails("newer version of sluice")
+}
+
+func TestUp_FolderCannotBeWritten_IsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 0, "")
+	s.awaitUp()
+	s.Terminate()
+	s.plan.Dir = "/sys" // where nobody makes a file
+	s.start()
+	s.fails("it cannot be written")
 }
 
 func TestUp_AddressInUse_IsRefused(t *testing.T) {
