@@ -53,7 +53,7 @@ func (d doors) Handle(ctx context.Context, b *sluice.Batch) error {
 		if err != nil {
 			return err
 		}
-		defer insert.Close()
+		defer func() { _ = insert.Close() }() // it tells again what Exec told
 		var bad []sluice.BadMessage
 		for i, m := range b.Messages {
 			door, word := b.Capture(i, "door"), string(m.Payload)
