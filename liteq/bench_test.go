@@ -2,6 +2,7 @@ package liteq_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -87,4 +88,23 @@ func clientPush(b *testing.B, size, clients int) func() {
 		g.Clients = append(g.Clients, one)
 	}
 	return pusher(b, s, g)
+}
+
+// BenchmarkOpen opens a file in which 100 000 devices are known.
+func BenchmarkOpen(b *testing.B) {
+	f := openFile(b, filepath.Join(b.TempDir(), "sluice.db"))
+	b.Cleanup(func() { closeFile(b, f) })
+	q := openQueue(b, f, liteq.Config{})
+	s := newSession(b, q)
+	for first := range 100 {
+		g := s.group(sluice.Policy{}.Resolve())
+		for n := range 1000 {
+			g.Moves = append(g.Moves, sluice.Move{Kind: sluice.MoveConnect, Device: fmt.Sprintf("greenhouse-%06d", 1000*first+n), At: int64(n)})
+		}
+		s.append(g)
+	}
+	closeQueue(b, q)
+	for b.Loop() {
+		closeQueue(b, openQueue(b, f, liteq.Config{}))
+	}
 }

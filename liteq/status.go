@@ -12,11 +12,12 @@ import (
 // themselves, not from counters, so that a fault of the account shows.
 func (q *Queue) Status(ctx context.Context, queue string) (s sluice.QueueStatus, err error) {
 	err = q.step(ctx, func(now int64) error {
+		s = sluice.QueueStatus{Queue: queue}
 		f := q.fifos.Get(queue)
 		if f == nil {
 			return nil
 		}
-		s = sluice.QueueStatus{Queue: queue, Account: f.Account, Open: int64(f.Count), Bytes: f.Size, OldestAge: f.age(now), Halted: f.Halted}
+		s.Account, s.Open, s.Bytes, s.OldestAge, s.Halted = f.Account, int64(f.Count), f.Size, f.age(now), f.Halted
 		s.Account.Dropped = maps.Clone(s.Account.Dropped)
 		if f.HaltedSince > 0 {
 			s.HaltedSince = time.UnixMicro(f.HaltedSince).UTC()

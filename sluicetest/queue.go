@@ -322,7 +322,7 @@ func (q *Queue) Status(ctx context.Context, queue string) (sluice.QueueStatus, e
 	if f := q.fifos[queue]; f != nil {
 		return f.status(q.now()), nil
 	}
-	return sluice.QueueStatus{}, nil
+	return sluice.QueueStatus{Queue: queue}, nil
 }
 
 // Queues returns the names of all queues that ever had a message, sorted.

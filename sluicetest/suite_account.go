@@ -85,10 +85,8 @@ var accountTests = []queueTest{
 		same(r, "account of b", r.status("b").Account, sluice.Account{Received: 2, Dropped: map[string]int64{sluice.DropOverlap: 2}})
 		r.balanced("b")
 	}},
-	{name: "Status_OfUnknownQueue_IsZero", run: func(r *rig) {
-		s := r.status("unknown")
-		s.Queue = ""
-		same(r, "status", s, sluice.QueueStatus{})
+	{name: "Status_OfUnknownQueue_IsZeroWithItsName", run: func(r *rig) {
+		same(r, "status", r.status("unknown"), sluice.QueueStatus{Queue: "unknown"})
 	}},
 	{name: "Status_CountsByState", run: func(r *rig) {
 		p := by(2, sluice.Never)
