@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // AggregateSensor implements sluicev1.SluiceServiceServer.
@@ -20,7 +21,7 @@ func (s *Server) AggregateSensor(ctx context.Context, req *sluicev1.AggregateSen
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.PageTimeout)
 	defer cancel()
-	buckets, more, err := s.c.Store.Buckets(ctx, AggregateQuery{
+	buckets, more, err := s.c.Store.Buckets(ctx, store.AggregateQuery{
 		Facilities: l.ids, Devices: req.Devices, From: req.FromEpoch, To: req.ToEpoch, Seconds: req.BucketSeconds,
 		AfterFacility: l.after.Facility, AfterDevice: l.after.Name, AfterEpoch: l.after.At, Limit: l.limit,
 	})

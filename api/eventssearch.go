@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // Kinds of events.
@@ -92,7 +93,7 @@ func (s *search) open(ctx context.Context) (mark string, facilities map[int32]st
 
 // read notes where the devices of a facility stand.
 func (s *search) read(ctx context.Context, facility int32) error {
-	q := DeviceQuery{Facilities: []int32{facility}, AfterFacility: facility, Limit: maxPage}
+	q := store.DeviceQuery{Facilities: []int32{facility}, AfterFacility: facility, Limit: maxPage}
 	for {
 		page, err := s.devicePage(ctx, q)
 		if err != nil {
@@ -108,7 +109,7 @@ func (s *search) read(ctx context.Context, facility int32) error {
 	}
 }
 
-func (s *search) devicePage(ctx context.Context, q DeviceQuery) ([]*sluicev1.Device, error) {
+func (s *search) devicePage(ctx context.Context, q store.DeviceQuery) ([]*sluicev1.Device, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	return s.store.Devices(ctx, q)

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // ListDevices implements sluicev1.SluiceServiceServer.
@@ -20,7 +21,7 @@ func (s *Server) ListDevices(ctx context.Context, req *sluicev1.ListDevicesReque
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.PageTimeout)
 	defer cancel()
-	devices, err := s.c.Store.Devices(ctx, DeviceQuery{
+	devices, err := s.c.Store.Devices(ctx, store.DeviceQuery{
 		Facilities: l.ids, State: req.State, AfterFacility: l.after.Facility, AfterDevice: l.after.Name, Limit: l.limit,
 	})
 	if err != nil {
@@ -46,7 +47,7 @@ func (s *Server) ListOutages(ctx context.Context, req *sluicev1.ListOutagesReque
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.PageTimeout)
 	defer cancel()
-	outages, err := s.c.Store.Outages(ctx, OutageQuery{
+	outages, err := s.c.Store.Outages(ctx, store.OutageQuery{
 		Facilities: l.ids, Device: req.Device, Open: req.Open, From: from, To: to,
 		AfterFacility: l.after.Facility, AfterDown: l.after.At, AfterDevice: l.after.Name, Limit: l.limit,
 	})
@@ -67,7 +68,7 @@ func (s *Server) ListRoutes(ctx context.Context, req *sluicev1.ListRoutesRequest
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.PageTimeout)
 	defer cancel()
-	routes, err := s.c.Store.Routes(ctx, RouteQuery{
+	routes, err := s.c.Store.Routes(ctx, store.RouteQuery{
 		Facilities: l.ids, AfterFacility: l.after.Facility, AfterRoute: l.after.Name, Limit: l.limit,
 	})
 	if err != nil {
@@ -85,7 +86,7 @@ func (s *Server) ListDeadLetters(ctx context.Context, req *sluicev1.ListDeadLett
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.PageTimeout)
 	defer cancel()
-	letters, more, err := s.c.Store.DeadLetters(ctx, DeadQuery{
+	letters, more, err := s.c.Store.DeadLetters(ctx, store.DeadQuery{
 		Facilities: l.ids, Route: req.Route, Device: req.Device, Reason: req.Reason, Before: l.after.At, Limit: l.limit,
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"sluice"
 	"sluice/gen/service"
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // TrailerRows is the trailer of a stream that ended with OK: how many rows it
@@ -43,13 +44,13 @@ func (s *Server) GetSensorRows(_ *emptypb.Empty, stream grpc.ServerStreamingServ
 	if err != nil {
 		return err
 	}
-	q := readings{SensorQuery: SensorQuery{Facilities: c.ids}, names: c.names, limit: math.MaxInt64}
+	q := readings{SensorQuery: store.SensorQuery{Facilities: c.ids}, names: c.names, limit: math.MaxInt64}
 	return s.stream(stream, q, func(chunk *sluicev1.SensorChunk) error { return sendRows(stream, chunk) })
 }
 
 // readings is a request for readings that was checked.
 type readings struct {
-	SensorQuery
+	store.SensorQuery
 
 	names map[int32]string // of the facilities
 	limit int64            // 1 or more
@@ -64,7 +65,7 @@ func (s *Server) readings(ctx context.Context, req *sluicev1.QuerySensorRowsRequ
 	if err != nil {
 		return readings{}, err
 	}
-	q := readings{names: c.names, limit: req.Limit, SensorQuery: SensorQuery{
+	q := readings{names: c.names, limit: req.Limit, SensorQuery: store.SensorQuery{
 		Facilities: c.ids, Devices: req.Devices, From: req.FromEpoch, To: req.ToEpoch,
 		ByDevice: req.Order == sluicev1.SensorOrder_SENSOR_ORDER_DEVICE_TIME,
 	}}

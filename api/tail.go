@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"sluice/gen/sluicev1"
+	"sluice/store"
 )
 
 // errEnding ends the tails of a server that ends.
@@ -144,7 +145,7 @@ func (t *tail) catchUp(ctx context.Context, last map[int32]int64) error {
 	if err := t.check(last); err != nil {
 		return err
 	}
-	rows := t.s.c.Store.Sensor(SensorQuery{
+	rows := t.s.c.Store.Sensor(store.SensorQuery{
 		Facilities: t.ids, Devices: t.devices, After: maps.Clone(t.place), Last: last,
 	})
 	for most := t.missing(last); most > 0; { // the limit is what a page makes room for
