@@ -40,12 +40,13 @@ var roles = map[string]role{
 	"liteq":      adapter,
 	"presence":   adapter,
 	"notify":     adapter,
-	"store":      adapter,
 	"api":        adapter,
 	"web":        adapter,
 	"clock":      adapter,
 	"device":     adapter,
 	"config":     adapter,
+	"certs":      adapter,
+	"users":      adapter,
 	"sluicetest": adapter, // the test kit knows interfaces, not what fulfils them
 
 	"app":      assembler,
@@ -56,6 +57,14 @@ var roles = map[string]role{
 
 	"internal/roster":   shared,
 	"internal/litefile": shared,
+	"internal/safefile": shared,
+
+	"mqtt/server/access": shared, // the files that users writes and the front door reads
+
+	"store":           shared, // what api asks of the stores, and what these have in common
+	"store/postgres":  adapter,
+	"store/sqlite":    adapter,
+	"store/storetest": adapter, // the conformance suite of the two
 }
 
 // source is one parsed Go file that is no test.
@@ -96,6 +105,10 @@ func TestForbidden(t *testing.T) {
 		{"store/postgres", "sluice/gen/msg", false},
 		{"store/postgres", "sluice/store", false},
 		{"store/postgres", "sluice/store/sqlite", true},
+		{"store", "sluice/store/postgres", true},
+		{"api", "sluice/store", false},
+		{"api", "sluice/store/postgres", true},
+		{"store/storetest", "sluice/store/sqlite", true},
 		{"notify", "sluice/notify/webhook", false},
 		{"gen/msg", "sluice", true},
 		{"liteq", "sluice/internal/roster", false},
@@ -107,6 +120,11 @@ func TestForbidden(t *testing.T) {
 		{"internal/roster", "sluice/gen/sluicev1", false},
 		{"internal/roster", "sluice/sluicetest", true},
 		{"internal/litefile", "sluice/liteq", true},
+		{"users", "sluice/mqtt/server/access", false},
+		{"users", "sluice/mqtt/server", true},
+		{"mqtt/server", "sluice/mqtt/server/access", false},
+		{"mqtt/server/access", "sluice/mqtt/server", true},
+		{"certs", "sluice/internal/safefile", false},
 		{"redisq", "sluice/internal/litefile", false},
 		{"app", "sluice/redisq", false},
 		{"cmd/sluice", "sluice/app", false},

@@ -12,6 +12,7 @@ import (
 
 	"sluice"
 	"sluice/internal/testenv"
+	"sluice/store/storetest"
 )
 
 const benchBatch = 5000
@@ -80,7 +81,7 @@ func must(b *testing.B, err error) {
 // load is batch n of readings of that many devices in turn, one per second each.
 // topic may have a %d for the device.
 func load(devices, n int, topic string) *sluice.Batch {
-	batch := newBatch()
+	batch := storetest.Batch()
 	batch.Messages = make([]sluice.Message, benchBatch)
 	for i := range batch.Messages {
 		k := n*benchBatch + i
@@ -89,10 +90,10 @@ func load(devices, n int, topic string) *sluice.Batch {
 		if strings.Contains(topic, "%d") {
 			name = fmt.Sprintf(topic, device)
 		}
-		at := int64(epoch0 + k/devices)
+		at := int64(storetest.Epoch + k/devices)
 		batch.Messages[i] = sluice.Message{
 			Topic: name, Received: time.Unix(at, 0),
-			Payload: payload(fmt.Sprintf("dev-%d", device), at, 20+float32(k%100)/10, 50),
+			Payload: storetest.Payload(fmt.Sprintf("dev-%d", device), at, 20+float32(k%100)/10, 50),
 		}
 	}
 	return batch

@@ -11,11 +11,12 @@ import (
 	pb "sluice/gen/sluicev1"
 	"sluice/internal/testenv"
 	"sluice/store"
+	"sluice/store/storetest"
 )
 
 // BenchmarkDecodeAndFold is what an event costs the client before it is sent.
 func BenchmarkDecodeAndFold(b *testing.B) {
-	batch := benchEvents(10_000, 2000, 0)(changed, 0)
+	batch := benchEvents(10_000, 2000, 0)(storetest.Changed, 0)
 	b.ReportAllocs()
 	for b.Loop() {
 		events, _ := store.DecodeEvents(batch)
@@ -47,7 +48,7 @@ func BenchmarkDevices(b *testing.B) {
 		for _, bc := range []struct {
 			name  string
 			kinds []pb.PresenceKind
-		}{{"changed", []pb.PresenceKind{changed}}, {"outage,recovery,reported", []pb.PresenceKind{fell, reported, cameBack}}} {
+		}{{"changed", []pb.PresenceKind{storetest.Changed}}, {"outage,recovery,reported", []pb.PresenceKind{storetest.Fell, storetest.Reported, storetest.CameBack}}} {
 			b.Run(fmt.Sprintf("devices=%d/%s", devices, bc.name), func(b *testing.B) {
 				exec(b, pool, "CHECKPOINT")
 				var batches []*sluice.Batch
@@ -85,10 +86,10 @@ func benchEvents(devices, size, down int) func(kind pb.PresenceKind, version int
 	return func(kind pb.PresenceKind, version int64) *sluice.Batch {
 		events := make([]*pb.PresenceEvent, 0, size)
 		for i := range chosen {
-			events = append(events, event(kind, fmt.Sprintf("dev-%d", i), version, int64(down)+10, func(e *pb.PresenceEvent) {
-				e.ConnectedAt, e.SeenAt = us(1), us(version)
+			events = append(events, storetest.Event(kind, fmt.Sprintf("dev-%d", i), version, int64(down)+10, func(e *pb.PresenceEvent) {
+				e.ConnectedAt, e.SeenAt = storetest.Micros(1), storetest.Micros(version)
 			}))
 		}
-		return presenceBatch(events...)
+		return storetest.PresenceBatch(events...)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"sluice"
 	"sluice/internal/testenv"
+	"sluice/store/storetest"
 )
 
 // blocker is a trigger that waits for the advisory lock 1: it stops a batch in
@@ -23,13 +23,6 @@ CREATE FUNCTION data.block() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER block AFTER INSERT ON %s %s FOR EACH ROW EXECUTE FUNCTION data.block()`
-
-// handle runs Handle beside the test.
-func handle(ctx context.Context, h sluice.Handler, b *sluice.Batch) <-chan error {
-	done := make(chan error, 1)
-	go func() { done <- h.Handle(ctx, b) }()
-	return done
-}
 
 // waitBlocked returns when a session waits for the advisory lock.
 func waitBlocked(t *testing.T, pool *pgxpool.Pool) {
@@ -53,7 +46,7 @@ func TestSensor_ServerKilledInTheMiddle_StoresOnce(t *testing.T) {
 			server := testenv.Postgres(t)
 			pool := migrated(t, server.Database())
 			s := sinkOf(t, pool, SensorConfig{})
-			wantOutcome(t, s.Handle(t.Context(), readings("dev-1", epoch0, 10)), 0)
+			storetest.WantOutcome(t, s.Handle(t.Context(), storetest.Readings("dev-1", storetest.Epoch, 10)), 0)
 			exec(t, pool, trigger)
 			lock, err := pool.Acquire(t.Context())
 			if err != nil {
@@ -62,19 +55,19 @@ func TestSensor_ServerKilledInTheMiddle_StoresOnce(t *testing.T) {
 			if _, err := lock.Exec(t.Context(), "SELECT pg_advisory_lock(1)"); err != nil {
 				t.Fatal(err)
 			}
-			b := readings("dev-1", epoch0+5, 10) // five duplicates
-			done := handle(t.Context(), s, b)
+			b := storetest.Readings("dev-1", storetest.Epoch+5, 10) // five duplicates
+			done := storetest.Handle(t.Context(), s, b)
 			waitBlocked(t, pool)
 			server.Kill()
 			lock.Release()
-			if err := <-done; err == nil || isHalt(err) || errors.As(err, new(*sluice.BatchError)) {
+			if err := <-done; err == nil || storetest.IsHalt(err) || errors.As(err, new(*sluice.BatchError)) {
 				t.Fatalf("got %v, want an error to be tried again", err)
 			}
 			server.Start()
 			b.Attempt++
 			testenv.Eventually(t, 20*time.Second, func() error { return pool.Ping(t.Context()) })
-			wantOutcome(t, s.Handle(t.Context(), b), 5)
-			wantOutcome(t, s.Handle(t.Context(), b), 5)
+			storetest.WantOutcome(t, s.Handle(t.Context(), b), 5)
+			storetest.WantOutcome(t, s.Handle(t.Context(), b), 5)
 			wantRows(t, pool, 15)
 		})
 	}
@@ -95,23 +88,23 @@ func linkTo(t *testing.T, pool *pgxpool.Pool) (*testenv.Link, *pgxpool.Pool) {
 func TestSensor_AnswerToCommitLost_ReturnsTheStoredOutcome(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string]*sluice.Batch{
-		"direct":  newBatch(payload("dev-1", epoch0+1, 20, 50), []byte("x")),
-		"careful": newBatch(payload("dev-1", epoch0, 21, 50), payload("dev-1", epoch0, 20, 50), []byte("x")),
+		"direct":  storetest.Batch(storetest.Payload("dev-1", storetest.Epoch+1, 20, 50), []byte("x")),
+		"careful": storetest.Batch(storetest.Payload("dev-1", storetest.Epoch, 21, 50), storetest.Payload("dev-1", storetest.Epoch, 20, 50), []byte("x")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			direct, pool := newSink(t)
-			wantOutcome(t, direct.Handle(t.Context(), newBatch(payload("dev-1", epoch0, 20, 50))), 0)
+			storetest.WantOutcome(t, direct.Handle(t.Context(), storetest.Batch(storetest.Payload("dev-1", storetest.Epoch, 20, 50))), 0)
 			link, far := linkTo(t, pool)
 			s := sinkOf(t, far, SensorConfig{})
-			wantOutcome(t, s.Handle(t.Context(), newBatch(payload("warm", epoch0, 20, 50))), 0)
+			storetest.WantOutcome(t, s.Handle(t.Context(), storetest.Batch(storetest.Payload("warm", storetest.Epoch, 20, 50))), 0)
 			if name == "careful" { // its statements prepared, so that COMMIT goes by name no more
-				wantOutcome(t, s.Handle(t.Context(), newBatch(payload("warm", epoch0, 20, 50))), 1)
+				storetest.WantOutcome(t, s.Handle(t.Context(), storetest.Batch(storetest.Payload("warm", storetest.Epoch, 20, 50))), 1)
 			}
 			// The outcome is in the database once the server's answer passes by.
 			link.On(testenv.ToClient, []byte("COMMIT\x00"), func() { link.Lose(testenv.ToClient) })
 			ctx, cancel := context.WithCancel(t.Context())
-			done := handle(ctx, s, b)
+			done := storetest.Handle(ctx, s, b)
 			testenv.Eventually(t, 20*time.Second, func() error {
 				if _, ok, err := storedOutcome(t.Context(), pool, b.ID); err != nil || !ok {
 					return fmt.Errorf("not applied yet (%v)", err)
@@ -119,7 +112,7 @@ func TestSensor_AnswerToCommitLost_ReturnsTheStoredOutcome(t *testing.T) {
 				return nil
 			})
 			cancel()
-			if err := <-done; err == nil || isHalt(err) || errors.As(err, new(*sluice.BatchError)) {
+			if err := <-done; err == nil || storetest.IsHalt(err) || errors.As(err, new(*sluice.BatchError)) {
 				t.Fatalf("got %v, want an error to be tried again", err)
 			}
 			rows := query[int](t, pool, "SELECT count(*) FROM data.sensor")
@@ -144,13 +137,13 @@ func TestSensor_ConnectionCutInCopy_StoresOnce(t *testing.T) {
 	_, pool := newSink(t)
 	link, far := linkTo(t, pool)
 	s := sinkOf(t, far, SensorConfig{})
-	b := readings("dev-1", epoch0, 5000)
+	b := storetest.Readings("dev-1", storetest.Epoch, 5000)
 	cut := link.On(testenv.ToServer, []byte("PGCOPY"), link.Reset)
-	if err := s.Handle(t.Context(), b); err == nil || isHalt(err) {
+	if err := s.Handle(t.Context(), b); err == nil || storetest.IsHalt(err) {
 		t.Fatalf("got %v, want an error to be tried again", err)
 	}
 	<-cut
-	wantOutcome(t, s.Handle(t.Context(), b), 0)
+	storetest.WantOutcome(t, s.Handle(t.Context(), b), 0)
 	wantRows(t, pool, 5000)
 }
 
@@ -159,13 +152,13 @@ func TestSensor_ServerStopped_GivesUpAfterTheTimeout(t *testing.T) {
 	server := testenv.Postgres(t)
 	pool := migrated(t, server.Database())
 	s := sinkOf(t, pool, SensorConfig{Timeout: 300 * time.Millisecond})
-	b := readings("dev-1", epoch0, 10)
-	wantOutcome(t, s.Handle(t.Context(), readings("dev-2", epoch0, 10)), 0)
+	b := storetest.Readings("dev-1", storetest.Epoch, 10)
+	storetest.WantOutcome(t, s.Handle(t.Context(), storetest.Readings("dev-2", storetest.Epoch, 10)), 0)
 	server.Pause()
 	for range 2 { // on an open connection, then on none
 		began := time.Now()
 		err := s.Handle(t.Context(), b)
-		if err == nil || isHalt(err) {
+		if err == nil || storetest.IsHalt(err) {
 			t.Errorf("got %v, want an error to be tried again", err)
 		}
 		if took := time.Since(began); took > 10*time.Second {
@@ -175,24 +168,4 @@ func TestSensor_ServerStopped_GivesUpAfterTheTimeout(t *testing.T) {
 	server.Resume()
 	testenv.Eventually(t, 30*time.Second, func() error { return s.Handle(t.Context(), b) })
 	wantRows(t, pool, 20)
-}
-
-func TestSensor_SameBatchAtTwoWorkers_AppliedOnce(t *testing.T) {
-	t.Parallel()
-	s, pool := newSink(t)
-	b := newBatch(payload("dev-1", epoch0, 20, 50), payload("dev-1", epoch0, 20, 50), []byte("x"))
-	var results []string
-	var waiting []<-chan error
-	for range 8 {
-		waiting = append(waiting, handle(t.Context(), s, b))
-	}
-	for _, done := range waiting {
-		results = append(results, (<-done).Error())
-	}
-	for _, r := range results {
-		if r != results[0] || !strings.Contains(r, "1 duplicate") {
-			t.Errorf("got %q, want all alike: %q", r, results[0])
-		}
-	}
-	wantRows(t, pool, 1)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sluice/store/storetest"
 )
 
 func stateOf(err error) string {
@@ -41,15 +43,15 @@ func TestSensor_OperatorsMistakesHalt(t *testing.T) {
 			t.Parallel()
 			s, pool := newSink(t)
 			exec(t, pool, tc.spoil)
-			b := readings("dev-1", epoch0, 20)
+			b := storetest.Readings("dev-1", storetest.Epoch, 20)
 			for b.Attempt = 1; b.Attempt <= 2; b.Attempt++ {
 				err := s.Handle(t.Context(), b)
-				if !isHalt(err) || !strings.Contains(tc.code, stateOf(err)) || !strings.Contains(err.Error(), tc.says) {
+				if !storetest.IsHalt(err) || !strings.Contains(tc.code, stateOf(err)) || !strings.Contains(err.Error(), tc.says) {
 					t.Fatalf("got %v, want a halt of %s that says %q", err, tc.code, tc.says)
 				}
 			}
 			exec(t, pool, tc.mend)
-			wantOutcome(t, s.Handle(t.Context(), b), 0)
+			storetest.WantOutcome(t, s.Handle(t.Context(), b), 0)
 			if got := query[int](t, pool, "SELECT count(*) FROM data.sensor WHERE device = 'dev-1'"); got != 20 {
 				t.Errorf("got %d rows after the repair, want 20", got)
 			}
@@ -70,8 +72,8 @@ func TestSensor_RefusedLoginsAndRightsHalt(t *testing.T) {
 		"no such user": {newPool(t, strings.Replace(url, "postgres@", "sluice_test_unknown@", 1)), "28000"},
 		"no database":  {newPool(t, strings.Replace(url, pool.Config().ConnConfig.Database, "sluice_none", 1)), "3D000"},
 	} {
-		err := NewSensor(tc.pool, 1, SensorConfig{}).Handle(t.Context(), readings("dev-1", epoch0, 1))
-		if !isHalt(err) || stateOf(err) != tc.code {
+		err := NewSensor(tc.pool, 1, SensorConfig{}).Handle(t.Context(), storetest.Readings("dev-1", storetest.Epoch, 1))
+		if !storetest.IsHalt(err) || stateOf(err) != tc.code {
 			t.Errorf("%s: got %v, want a halt of %s", name, err, tc.code)
 		}
 	}
@@ -82,10 +84,10 @@ func TestSensor_UnknownErrorHaltsAtTheFifthAttempt(t *testing.T) {
 	s, pool := newSink(t)
 	exec(t, pool, `CREATE FUNCTION data.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
 		CREATE TRIGGER refuse BEFORE INSERT ON data.sensor FOR EACH ROW EXECUTE FUNCTION data.refuse()`)
-	b := readings("dev-1", epoch0, 1)
+	b := storetest.Readings("dev-1", storetest.Epoch, 1)
 	for b.Attempt = 1; b.Attempt <= 6; b.Attempt++ {
 		err := s.Handle(t.Context(), b)
-		if isHalt(err) != (b.Attempt >= 5) || stateOf(err) != "P0001" {
+		if storetest.IsHalt(err) != (b.Attempt >= 5) || stateOf(err) != "P0001" {
 			t.Errorf("attempt %d: got %v", b.Attempt, err)
 		}
 	}
@@ -95,10 +97,10 @@ func TestSensor_ReadOnlyServerIsTriedForEver(t *testing.T) {
 	t.Parallel()
 	_, pool := newSink(t)
 	readOnly := newPool(t, pool.Config().ConnString()+"&default_transaction_read_only=on")
-	b := readings("dev-1", epoch0, 1)
+	b := storetest.Readings("dev-1", storetest.Epoch, 1)
 	b.Attempt = 1000
 	err := NewSensor(readOnly, 1, SensorConfig{}).Handle(t.Context(), b)
-	if err == nil || isHalt(err) || stateOf(err) != "25006" {
+	if err == nil || storetest.IsHalt(err) || stateOf(err) != "25006" {
 		t.Errorf("got %v, want 25006, not halted", err)
 	}
 }

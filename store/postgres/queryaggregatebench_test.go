@@ -6,6 +6,7 @@ import (
 
 	"sluice/internal/testenv"
 	"sluice/store"
+	"sluice/store/storetest"
 )
 
 // BenchmarkQueriesBuckets reads pages of buckets of a million readings from the
@@ -19,9 +20,9 @@ func BenchmarkQueriesBuckets(b *testing.B) {
 		server := testenv.Postgres(b)
 		pool := migrated(b, server.Database())
 		fill(b, pool, 0, "plant-1")
-		exec(b, pool, `INSERT INTO data.sensor SELECT i, 1, 'dev-' || i % $1::int, i % 40, 50, $2::bigint + i / $1::int FROM generate_series(1, $3::int) i`, devices, epoch0, stored)
+		exec(b, pool, `INSERT INTO data.sensor SELECT i, 1, 'dev-' || i % $1::int, i % 40, 50, $2::bigint + i / $1::int FROM generate_series(1, $3::int) i`, devices, storetest.Epoch, stored)
 		exec(b, pool, "VACUUM ANALYZE data.sensor")
-		q := store.AggregateQuery{Facilities: []int32{1}, AfterFacility: 1, AfterDevice: "dev-50", AfterEpoch: epoch0}
+		q := store.AggregateQuery{Facilities: []int32{1}, AfterFacility: 1, AfterDevice: "dev-50", AfterEpoch: storetest.Epoch}
 		for _, q.Limit = range []int{100, 1000} {
 			for _, q.Seconds = range []int64{1, 10, 100, 0} {
 				b.Run(fmt.Sprintf("devices=%d/page=%d/seconds=%d", devices, q.Limit, q.Seconds), func(b *testing.B) {

@@ -8,6 +8,7 @@ import (
 
 	"sluice/internal/testenv"
 	"sluice/store"
+	"sluice/store/storetest"
 )
 
 // BenchmarkQueriesSensor reads readings of a million, and reports the time and
@@ -22,7 +23,7 @@ func BenchmarkQueriesSensor(b *testing.B) {
 	exec(b, pool, "VACUUM ANALYZE data.sensor")
 	for name, q := range map[string]store.SensorQuery{
 		"all":       {},
-		"tenth":     {From: epoch0 + stored/2, To: epoch0 + stored*6/10},
+		"tenth":     {From: storetest.Epoch + stored/2, To: storetest.Epoch + stored*6/10},
 		"by device": {ByDevice: true},
 		"device":    {Devices: []string{"dev-3"}},
 	} {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"sluice/store/storetest"
 )
 
 func TestStateClass(t *testing.T) {
@@ -54,7 +56,7 @@ func TestFailure(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			got := Failure(tc.attempt, tc.err)
-			if isHalt(got) != tc.halt {
+			if storetest.IsHalt(got) != tc.halt {
 				t.Errorf("got %v, want halt %t", got, tc.halt)
 			}
 			if !errors.Is(got, tc.err) {

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/store/storetest"
 )
 
 func TestSensor_JudgesEveryMessage(t *testing.T) {
 	t.Parallel()
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
-	received := time.Unix(epoch0+1, 0)
+	received := time.Unix(storetest.Epoch+1, 0)
 	min := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 	max := received.Unix() + 24*3600
 	long := strings.Repeat("d", 65)
@@ -22,37 +23,37 @@ func TestSensor_JudgesEveryMessage(t *testing.T) {
 		payload        []byte
 		reason, device string
 	}{
-		{"good", "data/sensor", payload("dev-1", epoch0, 1, 2), "", ""},
-		{"all characters of a name", "data/sensor", payload("0a.Z_9-", epoch0, 1, 2), "", ""},
-		{"longest name", "data/sensor", payload(long[1:], epoch0, 1, 2), "", ""},
-		{"first time", "data/sensor", payload("d", min, 1, 2), "", ""},
-		{"last time", "data/sensor", payload("d", max, 1, 2), "", ""},
-		{"largest float", "data/sensor", payload("d", epoch0, math.MaxFloat32, -math.MaxFloat32), "", ""},
-		{"own topic", "data/sensor/dev-1", payload("dev-1", epoch0, 1, 2), "", ""},
+		{"good", "data/sensor", storetest.Payload("dev-1", storetest.Epoch, 1, 2), "", ""},
+		{"all characters of a name", "data/sensor", storetest.Payload("0a.Z_9-", storetest.Epoch, 1, 2), "", ""},
+		{"longest name", "data/sensor", storetest.Payload(long[1:], storetest.Epoch, 1, 2), "", ""},
+		{"first time", "data/sensor", storetest.Payload("d", min, 1, 2), "", ""},
+		{"last time", "data/sensor", storetest.Payload("d", max, 1, 2), "", ""},
+		{"largest float", "data/sensor", storetest.Payload("d", storetest.Epoch, math.MaxFloat32, -math.MaxFloat32), "", ""},
+		{"own topic", "data/sensor/dev-1", storetest.Payload("dev-1", storetest.Epoch, 1, 2), "", ""},
 
 		{"empty payload", "data/sensor", nil, sluice.ReasonDeviceName, ""},
 		{"text", "data/sensor", []byte("hello"), sluice.ReasonDecode, ""},
 		{"text on a device's topic", "data/sensor/dev-1", []byte("hello"), sluice.ReasonDecode, "dev-1"},
 		{"64 KiB", "data/sensor", []byte(strings.Repeat("\xff", 1<<16)), sluice.ReasonDecode, ""},
-		{"too long", "data/sensor", payload(long, epoch0, 1, 2), sluice.ReasonDeviceName, long[1:]},
-		{"NUL", "data/sensor", payload("d\x00", epoch0, 1, 2), sluice.ReasonDeviceName, "d\uFFFD"},
-		{"newline", "data/sensor", payload("d\n", epoch0, 1, 2), sluice.ReasonDeviceName, "d\n"},
-		{"slash", "data/sensor", payload("a/b", epoch0, 1, 2), sluice.ReasonDeviceName, "a/b"},
-		{"wildcard", "data/sensor", payload("#", epoch0, 1, 2), sluice.ReasonDeviceName, "#"},
-		{"leading dot", "data/sensor", payload(".d", epoch0, 1, 2), sluice.ReasonDeviceName, ".d"},
-		{"letters beyond ASCII", "data/sensor", payload("gerät", epoch0, 1, 2), sluice.ReasonDeviceName, "gerät"},
-		{"wide characters cut whole", "data/sensor", payload(strings.Repeat("日", 30), epoch0, 1, 2), sluice.ReasonDeviceName, strings.Repeat("日", 21)},
-		{"other device", "data/sensor/dev-1", payload("dev-2", epoch0, 1, 2), sluice.ReasonIdentity, "dev-1"},
-		{"NaN", "data/sensor", payload("d", epoch0, nan, 2), sluice.ReasonNotFinite, "d"},
-		{"infinity", "data/sensor", payload("d", epoch0, 1, inf), sluice.ReasonNotFinite, "d"},
-		{"no epoch", "data/sensor", payload("d", 0, 1, 2), sluice.ReasonEpoch, "d"},
-		{"before 2000", "data/sensor", payload("d", min-1, 1, 2), sluice.ReasonEpoch, "d"},
-		{"beyond a day ahead", "data/sensor", payload("d", max+1, 1, 2), sluice.ReasonEpoch, "d"},
-		{"end of time", "data/sensor", payload("d", math.MaxInt64, 1, 2), sluice.ReasonEpoch, "d"},
+		{"too long", "data/sensor", storetest.Payload(long, storetest.Epoch, 1, 2), sluice.ReasonDeviceName, long[1:]},
+		{"NUL", "data/sensor", storetest.Payload("d\x00", storetest.Epoch, 1, 2), sluice.ReasonDeviceName, "d\uFFFD"},
+		{"newline", "data/sensor", storetest.Payload("d\n", storetest.Epoch, 1, 2), sluice.ReasonDeviceName, "d\n"},
+		{"slash", "data/sensor", storetest.Payload("a/b", storetest.Epoch, 1, 2), sluice.ReasonDeviceName, "a/b"},
+		{"wildcard", "data/sensor", storetest.Payload("#", storetest.Epoch, 1, 2), sluice.ReasonDeviceName, "#"},
+		{"leading dot", "data/sensor", storetest.Payload(".d", storetest.Epoch, 1, 2), sluice.ReasonDeviceName, ".d"},
+		{"letters beyond ASCII", "data/sensor", storetest.Payload("gerät", storetest.Epoch, 1, 2), sluice.ReasonDeviceName, "gerät"},
+		{"wide characters cut whole", "data/sensor", storetest.Payload(strings.Repeat("日", 30), storetest.Epoch, 1, 2), sluice.ReasonDeviceName, strings.Repeat("日", 21)},
+		{"other device", "data/sensor/dev-1", storetest.Payload("dev-2", storetest.Epoch, 1, 2), sluice.ReasonIdentity, "dev-1"},
+		{"NaN", "data/sensor", storetest.Payload("d", storetest.Epoch, nan, 2), sluice.ReasonNotFinite, "d"},
+		{"infinity", "data/sensor", storetest.Payload("d", storetest.Epoch, 1, inf), sluice.ReasonNotFinite, "d"},
+		{"no epoch", "data/sensor", storetest.Payload("d", 0, 1, 2), sluice.ReasonEpoch, "d"},
+		{"before 2000", "data/sensor", storetest.Payload("d", min-1, 1, 2), sluice.ReasonEpoch, "d"},
+		{"beyond a day ahead", "data/sensor", storetest.Payload("d", max+1, 1, 2), sluice.ReasonEpoch, "d"},
+		{"end of time", "data/sensor", storetest.Payload("d", math.MaxInt64, 1, 2), sluice.ReasonEpoch, "d"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			b := withCaptures(t, newBatch(tc.payload))
+			b := withCaptures(t, storetest.Batch(tc.payload))
 			b.Messages[0].Topic = tc.topic
 			rows, bad := NewSensor(nil, 1, SensorConfig{}).rules.Sift(b, nil)
 			if tc.reason == "" {
@@ -87,7 +88,7 @@ func withCaptures(t testing.TB, b *sluice.Batch) *sluice.Batch {
 
 func TestSensor_TopicsOfADeviceAndOfAllInOneBatch(t *testing.T) {
 	t.Parallel()
-	b := withCaptures(t, newBatch(payload("a", epoch0, 1, 2), payload("b", epoch0, 1, 2), payload("a", epoch0+1, 1, 2), payload("b", epoch0+1, 1, 2)))
+	b := withCaptures(t, storetest.Batch(storetest.Payload("a", storetest.Epoch, 1, 2), storetest.Payload("b", storetest.Epoch, 1, 2), storetest.Payload("a", storetest.Epoch+1, 1, 2), storetest.Payload("b", storetest.Epoch+1, 1, 2)))
 	b.Messages[1].Topic, b.Messages[2].Topic = "data/sensor/a", "data/sensor/a"
 	rows, bad := NewSensor(nil, 1, SensorConfig{}).rules.Sift(b, nil)
 	if len(rows) != 3 || len(bad) != 1 || bad[0].Index != 1 || bad[0].Reason != sluice.ReasonIdentity {
@@ -97,8 +98,8 @@ func TestSensor_TopicsOfADeviceAndOfAllInOneBatch(t *testing.T) {
 
 func TestSensor_EpochRangeIsConfigurable(t *testing.T) {
 	t.Parallel()
-	k := NewSensor(nil, 1, SensorConfig{EpochMin: time.Unix(epoch0, 0), EpochAhead: time.Minute}).rules
-	b := newBatch(payload("d", epoch0-1, 1, 2), payload("d", epoch0, 1, 2), payload("d", epoch0+61, 1, 2), payload("d", epoch0+62, 1, 2))
+	k := NewSensor(nil, 1, SensorConfig{EpochMin: time.Unix(storetest.Epoch, 0), EpochAhead: time.Minute}).rules
+	b := storetest.Batch(storetest.Payload("d", storetest.Epoch-1, 1, 2), storetest.Payload("d", storetest.Epoch, 1, 2), storetest.Payload("d", storetest.Epoch+61, 1, 2), storetest.Payload("d", storetest.Epoch+62, 1, 2))
 	rows, bad := k.Sift(b, nil)
 	if len(rows) != 2 || len(bad) != 2 || bad[0].Index != 0 || bad[1].Index != 3 {
 		t.Errorf("got %d rows, bad %v; want messages 0 and 3 bad", len(rows), bad)
@@ -108,7 +109,7 @@ func TestSensor_EpochRangeIsConfigurable(t *testing.T) {
 // The engine takes the first BatchError, Permanent or Halt in the chain.
 func TestIsHalt(t *testing.T) {
 	t.Parallel()
-	if !isHalt(sluice.Halt(errors.New("x"))) || isHalt(sluice.Permanent(errors.New("x"))) || isHalt(errors.New("x")) {
+	if !storetest.IsHalt(sluice.Halt(errors.New("x"))) || storetest.IsHalt(sluice.Permanent(errors.New("x"))) || storetest.IsHalt(errors.New("x")) {
 		t.Error("the helper does not know a Halt")
 	}
 }

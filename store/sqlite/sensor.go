@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -27,7 +28,7 @@ type SensorConfig struct {
 // transaction: entry ids, rows and the batch's id with its outcome.
 //
 // Handle returns nil, a *sluice.BatchError, a sluice.Halt or an error to be tried again.
-// Reasons: decode, device_name, identity, not_finite, epoch, conflict. Safe for
+// Reasons: decode, device_name, identity, not_finite, epoch, conflict, data. Safe for
 // concurrent use; batches take turns.
 type Sensor struct {
 	store    *Store
@@ -50,25 +51,15 @@ func (h *Sensor) Handle(ctx context.Context, b *sluice.Batch) error {
 	return store.DecodeOutcome(stored)
 }
 
-// insert adds rows and returns what became of the batch: as if none of them were there,
-// and if that is refused, those that are not.
+// insert adds rows and returns what became of the batch.
 func (h *Sensor) insert(c *conn, rows []store.Row, bad []sluice.BadMessage) error {
 	defer func() { h.store.source = h.store.source[:0] }()
 	last, err := h.last(c)
 	if err != nil {
 		return err
 	}
-	h.expose(rows, last)
-	n, err := h.copy(c)
 	result := &sluice.BatchError{Bad: bad}
-	if errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) {
-		fresh, wrong := h.compare(c, rows, result)
-		if wrong != nil {
-			return wrong
-		}
-		h.expose(fresh, last)
-		n, err = h.copy(c)
-	}
+	n, err := h.add(c, rows, last, result)
 	if err == nil {
 		_, err = c.exec(`UPDATE facility SET last_id = ? WHERE facility_id = ?`, last+n, h.facility)
 	}
@@ -76,6 +67,26 @@ func (h *Sensor) insert(c *conn, rows []store.Row, bad []sluice.BadMessage) erro
 		return result
 	}
 	return err
+}
+
+// add inserts rows behind the entry last and returns how many: all of them as if none
+// were there; if that is refused, those that are not; if that is refused too, one by one.
+func (h *Sensor) add(c *conn, rows []store.Row, last int64, result *sluice.BatchError) (n int64, err error) {
+	n, err = h.copy(c, rows, last)
+	if errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) {
+		careful := *result
+		var fresh []store.Row
+		if fresh, err = h.compare(c, rows, &careful); err != nil {
+			return 0, err
+		}
+		if n, err = h.copy(c, fresh, last); err == nil {
+			*result = careful
+		}
+	}
+	if refused(err) {
+		return h.oneByOne(c, rows, last, result)
+	}
+	return n, err
 }
 
 // last is the highest entry id.
@@ -95,13 +106,18 @@ func (h *Sensor) expose(rows []store.Row, last int64) {
 	}
 }
 
-// copy inserts all of the virtual table or nothing.
-func (h *Sensor) copy(c *conn) (n int64, err error) {
-	if len(h.store.source) == 0 {
+// copy inserts all rows or nothing.
+func (h *Sensor) copy(c *conn, rows []store.Row, last int64) (n int64, err error) {
+	h.expose(rows, last)
+	if len(rows) == 0 {
 		return 0, nil
 	}
-	return c.exec(`INSERT INTO sensor (facility_id, entry_id, device, temp, rh, epoch)
+	n, err = c.exec(`INSERT INTO sensor (facility_id, entry_id, device, temp, rh, epoch)
 		SELECT ?, entry_id, device, temp, rh, epoch FROM incoming`, h.facility)
+	if errors.Is(err, sqlite3.CONSTRAINT_PRIMARYKEY) {
+		err = sluice.Halt(fmt.Errorf("entry %d of facility %d is there already: set last_id of the facility to the highest entry_id that it has: %w", last+1, h.facility, err))
+	}
+	return n, err
 }
 
 // readingKey is the unique key of a reading within a facility.
@@ -124,23 +140,61 @@ func (h *Sensor) compare(c *conn, rows []store.Row, result *sluice.BatchError) (
 		return nil
 	})
 	for _, r := range rows {
-		key, mine := readingKey{string(r.Device), r.Epoch}, values{r.Temp, r.RH}
-		switch there, ok := taken[key]; {
-		case !ok:
-			taken[key] = mine
-			fresh = append(fresh, r)
-		case there == mine:
-			result.Duplicates++
-		default:
-			result.Bad = append(result.Bad, conflict(r))
+		key := readingKey{string(r.Device), r.Epoch}
+		if there, ok := taken[key]; ok {
+			judge(r, there, result)
+			continue
 		}
+		taken[key] = values{r.Temp, r.RH}
+		fresh = append(fresh, r)
 	}
 	return fresh, err
 }
 
-func conflict(r store.Row) sluice.BadMessage {
-	return sluice.BadMessage{
+// judge adds to result what becomes of a reading with the key of another.
+func judge(r store.Row, there values, result *sluice.BatchError) {
+	if there == (values{r.Temp, r.RH}) {
+		result.Duplicates++
+		return
+	}
+	result.Bad = append(result.Bad, sluice.BadMessage{
 		Index: r.Index, Reason: sluice.ReasonConflict, Device: string(r.Device),
 		Detail: fmt.Sprintf("a reading of epoch %d with other values is stored", r.Epoch),
+	})
+}
+
+// refused tells whether a constraint that is not of these tables, a trigger that an
+// operator added, say, refuses a row that is all right otherwise.
+func refused(err error) bool {
+	return errors.Is(err, sqlite3.CONSTRAINT_TRIGGER) || errors.Is(err, sqlite3.CONSTRAINT_CHECK) || errors.Is(err, sqlite3.CONSTRAINT_NOTNULL) ||
+		errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) || errors.Is(err, sqlite3.CONSTRAINT_FOREIGNKEY)
+}
+
+// oneByOne inserts rows in their order; those that are refused become bad messages.
+func (h *Sensor) oneByOne(c *conn, rows []store.Row, last int64, result *sluice.BatchError) (n int64, err error) {
+	for i := range rows {
+		_, err := h.copy(c, rows[i:i+1], last+n)
+		if err == nil {
+			n++
+			continue
+		}
+		if !refused(err) {
+			return n, err
+		}
+		fresh, wrong := h.compare(c, rows[i:i+1], result)
+		if wrong != nil {
+			return n, wrong
+		}
+		if len(fresh) > 0 {
+			result.Bad = append(result.Bad, data(fresh[0], err))
+		}
+	}
+	return n, nil
+}
+
+func data(r store.Row, err error) sluice.BadMessage {
+	code, _ := errors.AsType[sqlite3.ExtendedErrorCode](err)
+	return sluice.BadMessage{
+		Index: r.Index, Reason: sluice.ReasonData, Device: string(r.Device), Code: strconv.Itoa(int(code)), Detail: store.Text(err.Error()),
 	}
 }

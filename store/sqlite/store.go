@@ -38,7 +38,7 @@ func Open(ctx context.Context, f *litefile.File) (*Store, error) {
 	s := &Store{file: f, writing: make(chan struct{}, 1), writer: c, reading: make(chan struct{}, maxReaders)}
 	err = f.Migrate(ctx, c.Conn, part, tables)
 	if err == nil {
-		err = s.file.Explain(sqlite3.CreateModule(c.Conn, "incoming", nil, s.newIncoming))
+		err = s.file.Explain(sqlite3.CreateModule(c.Conn, "incoming", nil, s.newIncoming)) //nolint:staticcheck // its successor needs Go 1.27
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.close())
@@ -66,18 +66,34 @@ func (s *Store) Ping(ctx context.Context) error {
 // write runs do in a transaction that is durable once write returns nil.
 func (s *Store) write(ctx context.Context, do func(*conn) error) error {
 	return s.inTurn(ctx, func(c *conn) error {
-		return s.file.Write(ctx, c.Conn, func() error { return do(c) })
+		return s.file.Write(ctx, c.Conn, func() error { return c.run(do) })
 	})
 }
 
 // drain is write for what gets rid of something (see litefile.File.Drain).
 func (s *Store) drain(ctx context.Context, do func(*conn) error) error {
 	return s.inTurn(ctx, func(c *conn) error {
-		return s.file.Drain(ctx, c.Conn, func() error { return do(c) })
+		return s.file.Drain(ctx, c.Conn, func() error { return c.run(do) })
 	})
 }
 
+// run leaves no transaction open behind a handler that panics.
+func (c *conn) run(do func(*conn) error) error {
+	done := false
+	defer func() {
+		if !done {
+			_ = c.Exec(`ROLLBACK`) // what panics says what is wrong
+		}
+	}()
+	err := do(c)
+	done = true
+	return err
+}
+
 func (s *Store) inTurn(ctx context.Context, do func(*conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	select {
 	case s.writing <- struct{}{}:
 	case <-ctx.Done():

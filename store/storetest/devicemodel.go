@@ -1,4 +1,4 @@
-package postgres
+package storetest
 
 import (
 	"cmp"
@@ -16,14 +16,13 @@ import (
 	"sluice/store"
 )
 
-// A queue of events, some of them lost or told again, leaves the same tables
+// A queue of events, some of them lost or told again, leaves the same Tables
 // however it is cut into batches and however often each batch comes.
-func TestDevices_HoweverTheQueueIsCut_TablesAreThoseOfOneEventAtATime(t *testing.T) {
-	t.Parallel()
-	pool := newDatabase(t)
+func devicesModel(t *testing.T, s Store) {
 	var facility atomic.Int32
 	rapid.Check(t, func(rt *rapid.T) {
-		d := NewDevices(pool, facility.Add(1))
+		id := facility.Add(1)
+		d := s.NewDevices(id)
 		events := drawEvents(rt)
 		var m deviceModel
 		for _, e := range events {
@@ -32,16 +31,18 @@ func TestDevices_HoweverTheQueueIsCut_TablesAreThoseOfOneEventAtATime(t *testing
 		var applied []*sluice.Batch
 		for len(events) > 0 {
 			n := rapid.IntRange(1, len(events)).Draw(rt, "batch")
-			b := presenceBatch(events[:n]...)
+			b := PresenceBatch(events[:n]...)
 			events = events[n:]
-			wantOutcome(t, d.Handle(t.Context(), b), 0)
+			WantOutcome(t, d.Handle(t.Context(), b), 0)
 			applied = append(applied, b)
 			if rapid.Bool().Draw(rt, "twice") {
 				again := rapid.SampledFrom(applied).Draw(rt, "again")
-				wantOutcome(t, d.Handle(t.Context(), again), 0)
+				WantOutcome(t, d.Handle(t.Context(), again), 0)
 			}
 		}
-		if diff := gocmp.Diff(m.tables(), readTables(t, d), cmpopts.EquateEmpty()); diff != "" {
+		got, err := s.Tables(t.Context(), id)
+		must(t, err)
+		if diff := gocmp.Diff(m.tables(), got, cmpopts.EquateEmpty()); diff != "" {
 			rt.Fatalf("tables (-want +got):\n%s", diff)
 		}
 	})
@@ -56,7 +57,7 @@ type site struct {
 
 // drawEvents returns the queue of a site at which anything happens.
 func drawEvents(rt *rapid.T) []*pb.PresenceEvent {
-	s := &site{now: us(0), devices: map[string]*sluice.Device{}}
+	s := &site{now: Micros(0), devices: map[string]*sluice.Device{}}
 	for range rapid.IntRange(1, 60).Draw(rt, "moves") {
 		s.now += rapid.Int64Range(1, 5_000_000).Draw(rt, "time")
 		name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "device")
@@ -64,7 +65,7 @@ func drawEvents(rt *rapid.T) []*pb.PresenceEvent {
 		case 0:
 			s.forget(name)
 		case 1:
-			s.tell(&pb.PresenceEvent{Kind: restarted, At: s.now, DownAt: s.now - 5})
+			s.tell(&pb.PresenceEvent{Kind: Restarted, At: s.now, DownAt: s.now - 5})
 		case 2:
 			s.report(rt)
 		case 3:
@@ -107,7 +108,7 @@ func (s *site) move(rt *rapid.T, name string) {
 
 func (s *site) forget(name string) {
 	if d := s.devices[name]; d != nil {
-		s.tell(&pb.PresenceEvent{Kind: forgotten, Device: name, Version: d.Version + 1, At: s.now})
+		s.tell(&pb.PresenceEvent{Kind: Forgotten, Device: name, Version: d.Version + 1, At: s.now})
 		delete(s.devices, name)
 	}
 }
@@ -115,14 +116,14 @@ func (s *site) forget(name string) {
 // report tells that an outage was reported: one that was told of, as the queue
 // has it, or one that never is.
 func (s *site) report(rt *rapid.T) {
-	of := &pb.PresenceEvent{Device: "a", DownAt: us(-1)}
+	of := &pb.PresenceEvent{Device: "a", DownAt: Micros(-1)}
 	if len(s.told) > 0 {
 		if e := rapid.SampledFrom(s.told).Draw(rt, "of"); e.Device != "" && e.DownAt != 0 {
 			of = e
 		}
 	}
 	s.tell(&pb.PresenceEvent{
-		Kind: reported, Device: of.Device, DownAt: of.DownAt,
+		Kind: Reported, Device: of.Device, DownAt: of.DownAt,
 		Receiver: rapid.SampledFrom([]string{"chat", "hook"}).Draw(rt, "receiver"),
 		Report:   rapid.SampledFrom([]string{"1", "2"}).Draw(rt, "report"),
 	})
@@ -131,7 +132,7 @@ func (s *site) report(rt *rapid.T) {
 // eventOf is what a store tells of a device after a change.
 func eventOf(d *sluice.Device, change sluice.Change) *pb.PresenceEvent {
 	e := &pb.PresenceEvent{
-		Kind: changed, Device: d.Name, Version: d.Version, Generation: d.Generation,
+		Kind: Changed, Device: d.Name, Version: d.Version, Generation: d.Generation,
 		ConnectedAt: d.Connected, SeenAt: d.Seen, LostAt: d.Lost, DownAt: d.Down, MutedUntil: d.Muted,
 	}
 	switch d.State {
@@ -147,57 +148,57 @@ func eventOf(d *sluice.Device, change sluice.Change) *pb.PresenceEvent {
 	}
 	switch change {
 	case sluice.WentDown:
-		e.Kind, e.Cause = fell, pb.PresenceCause_PRESENCE_CAUSE_LWT
+		e.Kind, e.Cause = Fell, pb.PresenceCause_PRESENCE_CAUSE_LWT
 		if d.DownCause == sluice.CauseSilent {
 			e.Cause = pb.PresenceCause_PRESENCE_CAUSE_SILENT
 		}
 	case sluice.CameBack:
-		e.Kind, e.Cause = cameBack, pb.PresenceCause_PRESENCE_CAUSE_DATA
+		e.Kind, e.Cause = CameBack, pb.PresenceCause_PRESENCE_CAUSE_DATA
 	}
 	return e
 }
 
 // deviceModel is what the tables are to be: one event at a time.
 type deviceModel struct {
-	devices  []deviceRow
-	outages  []outageRow
-	restarts []restartRow
+	devices  []DeviceRow
+	outages  []OutageRow
+	restarts []RestartRow
 }
 
-func (m *deviceModel) tables() tables {
-	slices.SortFunc(m.devices, func(a, b deviceRow) int { return strings.Compare(a.Device, b.Device) })
-	slices.SortFunc(m.outages, func(a, b outageRow) int {
+func (m *deviceModel) tables() Tables {
+	slices.SortFunc(m.devices, func(a, b DeviceRow) int { return strings.Compare(a.Device, b.Device) })
+	slices.SortFunc(m.outages, func(a, b OutageRow) int {
 		return cmp.Or(strings.Compare(a.Device, b.Device), cmp.Compare(a.Down, b.Down))
 	})
-	slices.SortFunc(m.restarts, func(a, b restartRow) int { return cmp.Compare(a.At, b.At) })
-	return tables{m.devices, m.outages, slices.Compact(m.restarts)}
+	slices.SortFunc(m.restarts, func(a, b RestartRow) int { return cmp.Compare(a.At, b.At) })
+	return Tables{m.devices, m.outages, slices.Compact(m.restarts)}
 }
 
 func (m *deviceModel) apply(e *pb.PresenceEvent) {
 	switch e.Kind {
-	case restarted:
-		m.restarts = append(m.restarts, restartRow{e.At, e.DownAt})
+	case Restarted:
+		m.restarts = append(m.restarts, RestartRow{e.At, e.DownAt})
 		return
-	case reported:
+	case Reported:
 		id := e.Receiver + ":" + e.Report
 		if o := m.outage(e); o != nil && !slices.Contains(o.Reports, id) {
 			o.Reports = append(o.Reports, id)
 		}
 		return
-	case forgotten:
+	case Forgotten:
 		m.forget(e)
 		return
-	case fell, cameBack:
+	case Fell, CameBack:
 		m.history(e)
 	}
 	m.state(e)
 }
 
 func (m *deviceModel) device(name string) int {
-	return slices.IndexFunc(m.devices, func(d deviceRow) bool { return d.Device == name })
+	return slices.IndexFunc(m.devices, func(d DeviceRow) bool { return d.Device == name })
 }
 
-func (m *deviceModel) outage(e *pb.PresenceEvent) *outageRow {
+func (m *deviceModel) outage(e *pb.PresenceEvent) *OutageRow {
 	for i := range m.outages {
 		if m.outages[i].Device == e.Device && m.outages[i].Down == e.DownAt {
 			return &m.outages[i]
@@ -207,11 +208,11 @@ func (m *deviceModel) outage(e *pb.PresenceEvent) *outageRow {
 }
 
 func (m *deviceModel) state(e *pb.PresenceEvent) {
-	row := deviceRow{
+	row := DeviceRow{
 		Device: e.Device, State: store.StateWords[e.State], Generation: e.Generation, Connected: e.ConnectedAt, Seen: e.SeenAt,
 		Lost: e.LostAt, Down: e.DownAt, Flapping: e.Flap != 0, Muted: e.MutedUntil, Version: e.Version,
 	}
-	if e.Kind == fell {
+	if e.Kind == Fell {
 		row.Cause = store.DownWords[e.Cause]
 	}
 	i := m.device(e.Device)
@@ -230,13 +231,13 @@ func (m *deviceModel) state(e *pb.PresenceEvent) {
 func (m *deviceModel) history(e *pb.PresenceEvent) {
 	o := m.outage(e)
 	if o == nil {
-		m.outages = append(m.outages, outageRow{Device: e.Device, Down: e.DownAt, Lost: e.LostAt, Flap: store.FlapWords[e.Flap]})
+		m.outages = append(m.outages, OutageRow{Device: e.Device, Down: e.DownAt, Lost: e.LostAt, Flap: store.FlapWords[e.Flap]})
 		o = &m.outages[len(m.outages)-1]
 	}
 	switch {
-	case e.Kind == fell && o.Cause == "":
+	case e.Kind == Fell && o.Cause == "":
 		o.Cause, o.Lost, o.Flap = store.DownWords[e.Cause], e.LostAt, store.FlapWords[e.Flap]
-	case e.Kind == cameBack && (o.Up == 0 || o.Recovery == "lost"):
+	case e.Kind == CameBack && (o.Up == 0 || o.Recovery == "lost"):
 		o.Up, o.Recovery = e.At, store.UpWords[e.Cause]
 	}
 	m.loseOpen(e.Device)
