@@ -92,15 +92,11 @@ func IsHalt(err error) bool {
 	if fmt.Sprintf("%T", err) == fmt.Sprintf("%T", sluice.Halt(errors.New(""))) {
 		return true
 	}
-	{
-		var e interface{ Unwrap() error }
-		var e1 interface{ Unwrap() []error }
-		switch {
-		case errors.As(err, &e):
-			return IsHalt(e.Unwrap())
-		case errors.As(err, &e1):
-			return slices.ContainsFunc(e1.Unwrap(), IsHalt)
-		}
+	switch e := err.(type) { //nolint:errorlint // the very error, link by link
+	case interface{ Unwrap() error }:
+		return IsHalt(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), IsHalt)
 	}
 	return false
 }
