@@ -133,22 +133,10 @@ func (p *outageProof) databaseDown(at, d time.Duration) outagekit.Fault {
 // devices know that they did. A device that is back before anybody could judge it is
 // counted apart.
 func TestDoor_OutagesOverTwoReplicas_AreTrue(t *testing.T) {
-	if full() {
-		proveFull(t)
-		return
+	if !full() {
+		t.Skip("make door-proof runs it: its 64 devices and their clocks need a machine to themselves")
 	}
-	t.Parallel()
-	p := newOutageProof(t, outagekit.Plan{
-		Devices: 60, Drops: 200, Mutes: 4, Over: 96 * time.Second,
-		Delay: 3 * time.Second, Silent: 8 * time.Second, Grace: 5 * time.Second, Every: 2 * time.Second,
-	})
-	p.Check(p.Run(p.site.link.Addr(), []outagekit.Fault{
-		p.killed(16*time.Second, 0),
-		p.silent(48*time.Second, 6*time.Second),
-		p.drained(64*time.Second, 1),
-		p.storeStopped(80*time.Second, 4*time.Second),
-	}))
-	t.Log(p.Stats())
+	proveFull(t)
 }
 
 // proveFull has 3 drops a device: one that is gone more often flaps, and is not

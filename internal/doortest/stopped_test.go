@@ -16,19 +16,19 @@ import (
 // their CONNECT: when the replica goes on, they must not be reported.
 func TestDoor_ReplicaStopped_WhoIsAtTheDoorIsNotReported(t *testing.T) {
 	t.Parallel()
-	const devices, delay = 60, 2 * time.Second
+	const devices, delay, away = 60, 6 * time.Second, 4 * time.Second
 	s := newSite(t, sitePlan{})
 	r := s.replicas[0]
 	f, _ := startFleet(t, device.Config{Address: r.address, Count: devices, Delay: delay})
 	awaitTruth(t, f, device.Announced, devices)
 	s.awaitDevices("up", func(st app.Status) int64 { return st.Devices.Up }, devices)
-	if n := f.PowerCut(time.Second); n != devices {
+	if n := f.PowerCut(away); n != devices {
 		t.Fatalf("%d of %d devices had a connection", n, devices)
 	}
 	s.awaitDevices("suspect", func(st app.Status) int64 { return st.Devices.Suspect }, devices)
 	r.Signal(syscall.SIGSTOP)
 	awaitTruth(t, f, device.Connecting, 2*devices)
-	pass(t, 2*delay)
+	pass(t, delay-away+2*time.Second) // until long after the deadline
 	r.Signal(syscall.SIGCONT)
 	awaitTruth(t, f, device.Announced, 2*devices)
 	s.awaitDevices("up", func(st app.Status) int64 { return st.Devices.Up }, devices)
