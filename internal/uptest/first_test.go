@@ -60,11 +60,11 @@ func (s *site) restarted() []reading {
 	return rows
 }
 
-// copied runs the line that is printed behind a word, for a few seconds at most.
+// copied runs the line that is printed behind a word, to its end: `go run` may have to compile.
 func (s *site) copied(word string) string {
 	s.t.Helper()
 	line := s.printed(word)
-	cmd := exec.CommandContext(s.t.Context(), "timeout", "--signal=INT", "20", "bash", "-c", line+" | head -c 2000")
+	cmd := exec.CommandContext(s.t.Context(), "timeout", "--signal=INT", "240", "bash", "-c", line+" | head -c 2000")
 	cmd.Dir = "../.."
 	cmd.Env = append(os.Environ(), "PATH="+s.tools()+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
