@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/mqtt/server/wire"
 )
@@ -284,6 +285,7 @@ func (c *client) flood(topic, payload string) (stop func()) {
 				return
 			default:
 			}
+			_ = c.SetWriteDeadline(time.Now().Add(patience)) // else that of the whole connection; fails only as the write will
 			if _, err := c.Write(many); err != nil {
 				c.Error(fmt.Errorf("publish: %w", err))
 				return
