@@ -53,6 +53,9 @@ func (c *careful) copy(ctx context.Context, rows []store.Row) error {
 	}
 	c.stream = appendCopy(c.stream[:0], c.sink.facility, c.last+1, rows)
 	_, err := runCopy(ctx, c.conn, sql+copySensor+"; RELEASE SAVEPOINT rows", c.stream)
+	if err != nil {
+		c.stream = nil // see runCopy
+	}
 	c.saved = err != nil
 	return err
 }

@@ -53,7 +53,8 @@ func appendCopy(dst []byte, facility int32, first int64, rows []store.Row) []byt
 // runCopy sends sql, in which exactly one statement is a COPY FROM STDIN, with
 // its data, and returns the tag of the last statement. All go in one query
 // message: a statement after the COPY costs no round trip, and does not run when
-// the COPY fails.
+// the COPY fails. After an error data must not be written to again: when the connection
+// breaks, a goroutine of pgconn may go on reading it.
 func runCopy(ctx context.Context, conn *pgx.Conn, sql string, data []byte) (pgconn.CommandTag, error) {
 	return conn.PgConn().CopyFrom(ctx, bytes.NewReader(data), sql)
 }

@@ -126,6 +126,9 @@ func (s *Sensor) direct(ctx context.Context, conn *pgx.Conn, id sluice.BatchID, 
 	}
 	w.stream = appendCopy(w.stream[:0], s.facility, last-int64(len(w.rows))+1, w.rows)
 	tag, err := runCopy(ctx, conn, copySensor+"; COMMIT", w.stream)
+	if err != nil {
+		w.stream = nil // see runCopy
+	}
 	return encoded, committed(tag, err)
 }
 

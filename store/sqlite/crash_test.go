@@ -85,7 +85,7 @@ func (w writer) write() error {
 // batch of which Handle has returned; each comes once more, as it does from a queue.
 func TestSensor_ProcessKilled_EveryBatchIsThereOnceOrNotAtAll(t *testing.T) {
 	t.Parallel()
-	w := writer{Path: filepath.Join(t.TempDir(), "sluice.db"), First: 1, Size: 700}
+	w := writer{Path: filepath.Join(t.TempDir(), "sluice.db"), First: 1, Size: 200}
 	for round := range 10 {
 		text, err := json.Marshal(w)
 		if err != nil {

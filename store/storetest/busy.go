@@ -126,6 +126,7 @@ func queriesChangedMeanwhile(t *testing.T, s Store) {
 			}
 		})
 	}
+	defer writers.Wait() // also when a look has failed: writers outlive no test
 	ended := make(chan struct{})
 	go func() { writers.Wait(); close(ended) }()
 	seen := map[string]int64{}

@@ -94,6 +94,7 @@ func sensorTail(t *testing.T, s Store) {
 			}
 		})
 	}
+	defer wg.Wait() // also when the tail has failed: writers outlive no test
 	stop := make(chan struct{})
 	go func() { wg.Wait(); close(stop) }()
 	if seen, want := follow(t, s, id, stop), int64(sinks*(batches*size-batches/5)); seen != want {
