@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/internal/queuetest"
 	"sluice/liteq"
 )
 
@@ -50,8 +51,8 @@ func cpu(b *testing.B) time.Duration {
 
 func queuePush(b *testing.B, size int) func() {
 	q := open(b, liteq.Config{})
-	s := newSession(b, q)
-	g := s.group(sluice.Policy{}.Resolve(), numbered(0, size, 41)...)
+	s := queuetest.NewSession(b, q)
+	g := s.Group(sluice.Policy{}.Resolve(), queuetest.Numbered(0, size, 41)...)
 	g.Remember = 2000
 	for i := range size {
 		g.Delivered = append(g.Delivered, sluice.Delivered{PacketID: uint16(i), Hash: uint64(i)})
@@ -59,34 +60,21 @@ func queuePush(b *testing.B, size int) func() {
 	return pusher(b, s, g)
 }
 
-func pusher(b *testing.B, s *session, g *sluice.Group) func() {
+func pusher(b *testing.B, s *queuetest.Session, g *sluice.Group) func() {
 	g.Number = 0
 	return func() {
 		g.Number++
-		if s.append(g).Parts[0].Sealed > 0 {
-			complete(b, s.q, claim(b, s.q, door))
+		if s.Append(g).Parts[0].Sealed > 0 {
+			queuetest.Complete(b, s.Q, queuetest.Claim(b, s.Q, queuetest.Door))
 		}
 	}
 }
 
 func clientPush(b *testing.B, size, clients int) func() {
 	q := open(b, liteq.Config{})
-	s := newSession(b, q)
-	g := s.group(sluice.Policy{}.Resolve(), numbered(0, size, 41)...)
-	for i := range clients {
-		name := fmt.Sprintf("greenhouse-%04d", i)
-		c, err := q.Connect(b.Context(), s.lease, sluice.ConnectRequest{
-			Client: name, Expiry: time.Hour, Will: &sluice.ClientWill{Device: name, Delay: 1e6},
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-		one := sluice.GroupClient{Client: name, Connection: c.Connection}
-		for p := range size / clients {
-			one.Delivered = append(one.Delivered, sluice.Delivered{PacketID: uint16(p), Hash: uint64(i * p)})
-		}
-		g.Clients = append(g.Clients, one)
-	}
+	s := queuetest.NewSession(b, q)
+	g := s.Group(sluice.Policy{}.Resolve(), queuetest.Numbered(0, size, 41)...)
+	s.Clients(g, size, clients)
 	return pusher(b, s, g)
 }
 
@@ -95,13 +83,13 @@ func BenchmarkOpen(b *testing.B) {
 	f := openFile(b, filepath.Join(b.TempDir(), "sluice.db"))
 	b.Cleanup(func() { closeFile(b, f) })
 	q := openQueue(b, f, liteq.Config{})
-	s := newSession(b, q)
+	s := queuetest.NewSession(b, q)
 	for first := range 100 {
-		g := s.group(sluice.Policy{}.Resolve())
+		g := s.Group(sluice.Policy{}.Resolve())
 		for n := range 1000 {
 			g.Moves = append(g.Moves, sluice.Move{Kind: sluice.MoveConnect, Device: fmt.Sprintf("greenhouse-%06d", 1000*first+n), At: int64(n)})
 		}
-		s.append(g)
+		s.Append(g)
 	}
 	closeQueue(b, q)
 	for b.Loop() {

@@ -16,6 +16,7 @@ import (
 
 	"sluice"
 	"sluice/internal/litefile"
+	"sluice/internal/queuetest"
 	"sluice/liteq"
 )
 
@@ -74,9 +75,9 @@ func work(ctx context.Context, path string, say io.Writer) error {
 
 func victimGroup(l sluice.Lease, number, first uint64) *sluice.Group {
 	g := &sluice.Group{Lease: l, Number: number, Remember: 20, CaughtUp: int64(first)}
-	part := sluice.Part{Queue: door, Policy: bySize(7, sluice.Never)}
+	part := sluice.Part{Queue: queuetest.Door, Policy: queuetest.BySize(7, sluice.Never)}
 	for n := first; n < first+10; n++ {
-		part.Frame.Append([]byte(door), strconv.AppendUint(nil, n, 10), 1)
+		part.Frame.Append([]byte(queuetest.Door), strconv.AppendUint(nil, n, 10), 1)
 		g.Delivered = append(g.Delivered, sluice.Delivered{PacketID: 1, Hash: n})
 		g.Moves = append(g.Moves, sluice.Move{Kind: sluice.MoveConnect, Device: fmt.Sprint("d", n%100), At: int64(n)})
 	}
@@ -87,7 +88,7 @@ func victimGroup(l sluice.Lease, number, first uint64) *sluice.Group {
 // handle handles three batches; of one in five the first attempt fails.
 func handle(ctx context.Context, q *liteq.Queue, say io.Writer) error {
 	for range 3 {
-		got, err := q.Claim(ctx, sluice.ClaimRequest{Queue: door, Concurrency: 2, TTL: time.Millisecond})
+		got, err := q.Claim(ctx, sluice.ClaimRequest{Queue: queuetest.Door, Concurrency: 2, TTL: time.Millisecond})
 		if err != nil || got.Claim == nil {
 			return err
 		}
@@ -98,7 +99,7 @@ func handle(ctx context.Context, q *liteq.Queue, say io.Writer) error {
 			}
 			continue
 		}
-		fmt.Fprintln(say, "H", c.Batch.ID, strings.Join(payloads(c.Batch), " "))
+		fmt.Fprintln(say, "H", c.Batch.ID, strings.Join(queuetest.Payloads(c.Batch), " "))
 		if err := q.Complete(ctx, c, sluice.Outcome{Stored: len(c.Batch.Messages)}); err != nil {
 			return err
 		}
@@ -185,7 +186,7 @@ func (v *victim) inspect() {
 	if err := liteq.Audit(q); err != nil {
 		v.t.Fatal(err)
 	}
-	status(v.t, q, door)
+	queuetest.Status(v.t, q, queuetest.Door)
 	closeQueue(v.t, q)
 	closeFile(v.t, f)
 }
@@ -197,15 +198,15 @@ func (v *victim) settle(kills int) {
 	defer closeFile(v.t, f)
 	q := openQueue(v.t, f, liteq.Config{})
 	defer closeQueue(v.t, q)
-	sealAll(v.t, q, door)
+	sealAll(v.t, q, queuetest.Door)
 	testEnd := time.Now().Add(time.Minute) // claims of the dead last a millisecond
-	for time.Now().Before(testEnd) && status(v.t, q, door).Queued() > 0 {
-		if c := claim(v.t, q, door); c != nil {
-			v.hear(fmt.Sprintln("H", c.Batch.ID, strings.Join(payloads(c.Batch), " ")))
-			complete(v.t, q, c)
+	for time.Now().Before(testEnd) && queuetest.Status(v.t, q, queuetest.Door).Queued() > 0 {
+		if c := queuetest.Claim(v.t, q, queuetest.Door); c != nil {
+			v.hear(fmt.Sprintln("H", c.Batch.ID, strings.Join(queuetest.Payloads(c.Batch), " ")))
+			queuetest.Complete(v.t, q, c)
 		}
 	}
-	if left := status(v.t, q, door).Queued(); left != 0 {
+	if left := queuetest.Status(v.t, q, queuetest.Door).Queued(); left != 0 {
 		v.t.Fatalf("%d messages are left", left)
 	}
 	total := len(v.batches) // the last group may have been stored and not confirmed
@@ -217,7 +218,7 @@ func (v *victim) settle(kills int) {
 			v.t.Errorf("message %d is lost", n)
 		}
 	}
-	if received := status(v.t, q, door).Account.Received; received != int64(total) {
+	if received := queuetest.Status(v.t, q, queuetest.Door).Account.Received; received != int64(total) {
 		v.t.Errorf("%d messages were received, %d handled", received, total)
 	}
 	v.t.Logf("%d kills, %d messages confirmed", kills, v.confirmed)

@@ -8,60 +8,39 @@ import (
 
 	"sluice"
 	"sluice/internal/litefile"
+	"sluice/internal/queuetest"
 	"sluice/liteq"
 )
-
-// fill appends batches of ten until the queue is full, and returns the group that was
-// refused.
-func fill(s *session) *sluice.Group {
-	s.t.Helper()
-	for {
-		g := s.group(bySize(10, sluice.Never), numbered(int(s.number)*20, 20, 1000)...)
-		_, err := s.q.Append(s.t.Context(), g)
-		if errors.Is(err, sluice.ErrFull) {
-			return g
-		}
-		if err != nil {
-			s.t.Fatal(err)
-		}
-	}
-}
-
-// letter makes a dead letter of message i of a claim.
-func letter(c *sluice.Claim, i int, device string) sluice.DeadLetter {
-	m := c.Batch.Messages[i]
-	return sluice.DeadLetter{Batch: c.Batch.ID, Index: i, Route: c.Batch.Route, Device: device, Topic: m.Topic, Payload: m.Payload, Received: m.Received, Reason: sluice.ReasonDecode}
-}
 
 func TestMaxBytes_CountsEveryQueueAndDeadLetters(t *testing.T) {
 	t.Parallel()
 	const limit = 100_000
 	q := open(t, liteq.Config{MaxBytes: limit})
-	s := newSession(t, q)
-	refused := fill(s)
-	stored := status(t, q, door).Bytes
+	s := queuetest.NewSession(t, q)
+	refused := s.Fill()
+	stored := queuetest.Status(t, q, queuetest.Door).Bytes
 	if stored > limit || stored < limit-21_000 {
 		t.Fatalf("full at %d bytes, want the last group below %d", stored, limit)
 	}
 	// What is not stored is not refused: the account and the record go on.
-	g := &sluice.Group{Lease: s.lease, Number: refused.Number, Drops: []sluice.Drop{{Route: door, Cause: sluice.DropOverlap, Count: 2}}}
-	s.append(g)
-	g = &sluice.Group{Lease: s.lease, Number: refused.Number + 1, Dead: []sluice.DeadLetter{{Route: door, Payload: make([]byte, 20_000)}}}
+	g := &sluice.Group{Lease: s.Lease, Number: refused.Number, Drops: []sluice.Drop{{Route: queuetest.Door, Cause: sluice.DropOverlap, Count: 2}}}
+	s.Append(g)
+	g = &sluice.Group{Lease: s.Lease, Number: refused.Number + 1, Dead: []sluice.DeadLetter{{Route: queuetest.Door, Payload: make([]byte, 20_000)}}}
 	if _, err := q.Append(t.Context(), g); !errors.Is(err, sluice.ErrFull) {
 		t.Fatalf("dead letter above the limit: got error %v, want ErrFull", err)
 	}
-	c := claim(t, q, door)
+	c := queuetest.Claim(t, q, queuetest.Door)
 	o := sluice.Outcome{Stored: 5}
 	for i := range 5 {
-		o.Dead = append(o.Dead, letter(c, i, "d"))
+		o.Dead = append(o.Dead, queuetest.Letter(c, i, "d"))
 	}
 	if err := q.Complete(t.Context(), c, o); err != nil {
 		t.Fatal(err)
 	}
 	sealAll(t, q, sluice.QueueDead)
-	drain(t, q, door)
-	drain(t, q, sluice.QueueDead)
-	s.append(g)
+	queuetest.Drain(t, q, queuetest.Door)
+	queuetest.Drain(t, q, sluice.QueueDead)
+	s.Append(g)
 }
 
 func sealAll(t testing.TB, q *liteq.Queue, queue string) {
@@ -75,7 +54,7 @@ func sealAll(t testing.TB, q *liteq.Queue, queue string) {
 func TestStep_ThatFails_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	q := open(t, liteq.Config{})
-	s := newSession(t, q)
+	s := queuetest.NewSession(t, q)
 	c := prepareForFailures(t, q, s)
 	if err := liteq.Break(q); err != nil {
 		t.Fatal(err)
@@ -97,40 +76,40 @@ func TestStep_ThatFails_ChangesNothing(t *testing.T) {
 	}
 }
 
-func prepareForFailures(t *testing.T, q *liteq.Queue, s *session) *sluice.Claim {
+func prepareForFailures(t *testing.T, q *liteq.Queue, s *queuetest.Session) *sluice.Claim {
 	t.Helper()
-	g := s.group(bySize(2, sluice.Never), "a", "b", "c", "d")
+	g := s.Group(queuetest.BySize(2, sluice.Never), "a", "b", "c", "d")
 	g.Moves = []sluice.Move{{Kind: sluice.MoveConnect, Device: "d1", At: 1000}, {Kind: sluice.MoveWill, Device: "d2", At: 1000, Delay: 1}}
 	g.CaughtUp = 1 << 50
-	s.append(g)
-	_, err := q.Connect(t.Context(), s.lease, sluice.ConnectRequest{Client: "c1", Expiry: time.Hour})
-	_, attend := q.Attend(t.Context(), s.lease, 0)
+	s.Append(g)
+	_, err := q.Connect(t.Context(), s.Lease, sluice.ConnectRequest{Client: "c1", Expiry: time.Hour})
+	_, attend := q.Attend(t.Context(), s.Lease, 0)
 	if err := errors.Join(err, attend); err != nil {
 		t.Fatal(err)
 	}
-	return claim(t, q, door)
+	return queuetest.Claim(t, q, queuetest.Door)
 }
 
 // failures makes a step of each kind.
-func failures(t *testing.T, q *liteq.Queue, s *session, c *sluice.Claim) map[string]error {
+func failures(t *testing.T, q *liteq.Queue, s *queuetest.Session, c *sluice.Claim) map[string]error {
 	t.Helper()
 	ctx, out := t.Context(), map[string]error{}
-	g := *s.group(bySize(2, sluice.Never), "e")
+	g := *s.Group(queuetest.BySize(2, sluice.Never), "e")
 	g.Number = 2
 	g.Moves = []sluice.Move{{Kind: sluice.MoveSeen, Device: "d3", At: 2000}}
-	g.Dead = []sluice.DeadLetter{{Route: door, Device: "x"}}
+	g.Dead = []sluice.DeadLetter{{Route: queuetest.Door, Device: "x"}}
 	_, out["append"] = q.Append(ctx, &g)
 	_, out["seal"] = q.Seal(ctx, sluice.QueueDevices, sluice.Policy{Timeout: time.Nanosecond}.Resolve())
 	out["extend"] = q.Extend(ctx, c, time.Hour)
 	out["note"] = q.Note(ctx, c, []byte("note"))
-	_, out["due"] = q.Due(ctx, s.lease, sluice.DueRequest{Now: 1 << 49, Limit: 10, Events: true})
+	_, out["due"] = q.Due(ctx, s.Lease, sluice.DueRequest{Now: 1 << 49, Limit: 10, Events: true})
 	_, _, out["mute"] = q.MuteDevice(ctx, "d1", time.Hour)
-	_, out["connect"] = q.Connect(ctx, s.lease, sluice.ConnectRequest{Client: "c2", CleanStart: true})
-	out["subscribe client"] = q.SubscribeClient(ctx, s.lease, "c1", 1, []byte("s"))
-	out["disconnect"] = q.Disconnect(ctx, s.lease, "c1", 1, 0, false)
+	_, out["connect"] = q.Connect(ctx, s.Lease, sluice.ConnectRequest{Client: "c2", CleanStart: true})
+	out["subscribe client"] = q.SubscribeClient(ctx, s.Lease, "c1", 1, []byte("s"))
+	out["disconnect"] = q.Disconnect(ctx, s.Lease, "c1", 1, 0, false)
 	_, out["forget device"] = q.ForgetDevice(ctx, "d2")
 	out["offset"] = q.SetOffset(ctx, 0, 1)
-	out["complete"] = q.Complete(ctx, c, sluice.Outcome{Stored: 1, Dead: []sluice.DeadLetter{letter(c, 0, "d")}})
+	out["complete"] = q.Complete(ctx, c, sluice.Outcome{Stored: 1, Dead: []sluice.DeadLetter{queuetest.Letter(c, 0, "d")}})
 	_, out["lease"] = q.Lease(ctx, "other", "h", time.Hour)
 	return out
 }
@@ -138,11 +117,11 @@ func failures(t *testing.T, q *liteq.Queue, s *session, c *sluice.Claim) map[str
 func TestFullDisk_IsToldAsSuch(t *testing.T) {
 	t.Parallel()
 	q := open(t, liteq.Config{})
-	s := newSession(t, q)
+	s := queuetest.NewSession(t, q)
 	if err := liteq.MaxPages(q, 3); err != nil {
 		t.Fatal(err)
 	}
-	_, err := q.Append(t.Context(), s.group(bySize(1, sluice.Never), numbered(0, 100, 1000)...))
+	_, err := q.Append(t.Context(), s.Group(queuetest.BySize(1, sluice.Never), queuetest.Numbered(0, 100, 1000)...))
 	if !errors.Is(err, sluice.ErrFull) || !litefile.IsFull(err) || !strings.Contains(err.Error(), "no room on its disk") {
 		t.Errorf("got error %v, want ErrFull that names the disk", err)
 	}

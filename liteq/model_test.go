@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"sluice"
 	"sluice/internal/litefile"
+	"sluice/internal/queuetest"
 	"sluice/liteq"
 )
 
@@ -43,8 +43,8 @@ type machine struct {
 	path    string
 	file    *litefile.File
 	q       *liteq.Queue
-	s       *session
-	model   model
+	s       *queuetest.Session
+	model   queuetest.Model
 	claims  []*sluice.Claim
 	handled [][]string
 	ids     []sluice.BatchID
@@ -62,7 +62,7 @@ func (m *machine) open() {
 	m.ok(err)
 	m.q, err = liteq.Open(m.t.Context(), m.file, liteq.Config{})
 	m.ok(err)
-	m.s = newSession(m.t, m.q)
+	m.s = queuetest.NewSession(m.t, m.q)
 }
 
 func (m *machine) close() {
@@ -70,37 +70,20 @@ func (m *machine) close() {
 	m.ok(m.file.Close())
 }
 
-func (m *machine) append(rt *rapid.T) {
-	p := sluice.Policy{
-		Max:      rapid.SampledFrom([]int{-1, 1, 2, 3, 7, 50}).Draw(rt, "max"),
-		MaxBytes: rapid.SampledFrom([]int64{-1, 1, 5, 30, 200}).Draw(rt, "max bytes"), Timeout: sluice.Never,
-	}.Resolve()
-	var payloads []string
-	for _, n := range rapid.SliceOfN(rapid.IntRange(0, 40), 1, 60).Draw(rt, "sizes") {
-		payloads = append(payloads, strings.Repeat(fmt.Sprint(n%10), n))
-	}
-	before := len(m.model.sealed)
-	for _, payload := range payloads {
-		m.model.push(p, payload)
-	}
-	got := m.s.append(m.s.group(p, payloads...)).Parts[0]
-	if got.Sealed != len(m.model.sealed)-before || got.Open != len(m.model.open) {
-		rt.Fatalf("got receipt %+v, want %d sealed, %d open", got, len(m.model.sealed)-before, len(m.model.open))
-	}
-}
+func (m *machine) append(rt *rapid.T) { m.model.Append(rt, m.s, 1) }
 
 func (m *machine) seal(rt *rapid.T) {
-	got, err := m.q.Seal(m.t.Context(), door, sluice.Policy{Timeout: time.Microsecond, Max: sluice.Never}.Resolve())
+	got, err := m.q.Seal(m.t.Context(), queuetest.Door, sluice.Policy{Timeout: time.Microsecond, Max: sluice.Never}.Resolve())
 	m.ok(err)
 	if got.Sealed {
-		m.model.seal()
-	} else if len(m.model.open) > 0 && got.Open != len(m.model.open) {
-		rt.Fatalf("%d open, want %d", got.Open, len(m.model.open))
+		m.model.Seal()
+	} else if len(m.model.Open) > 0 && got.Open != len(m.model.Open) {
+		rt.Fatalf("%d open, want %d", got.Open, len(m.model.Open))
 	}
 }
 
 func (m *machine) claim(*rapid.T) {
-	got, err := m.q.Claim(m.t.Context(), sluice.ClaimRequest{Queue: door, Concurrency: 4, TTL: time.Hour})
+	got, err := m.q.Claim(m.t.Context(), sluice.ClaimRequest{Queue: queuetest.Door, Concurrency: 4, TTL: time.Hour})
 	m.ok(err)
 	if got.Claim == nil {
 		return
@@ -108,11 +91,11 @@ func (m *machine) claim(*rapid.T) {
 	m.claims = append(m.claims, got.Claim)
 	if got.Claim.Batch.Attempt == 1 {
 		m.ids = append(m.ids, got.Claim.Batch.ID)
-		m.handled = append(m.handled, payloads(got.Claim.Batch))
+		m.handled = append(m.handled, queuetest.Payloads(got.Claim.Batch))
 		return
 	}
 	at := slices.Index(m.ids, got.Claim.Batch.ID)
-	if diff := cmp.Diff(m.handled[at], payloads(got.Claim.Batch)); diff != "" {
+	if diff := cmp.Diff(m.handled[at], queuetest.Payloads(got.Claim.Batch)); diff != "" {
 		m.rt.Fatalf("batch changed (-first +later):\n%s", diff)
 	}
 }
@@ -132,7 +115,7 @@ func (m *machine) finish(rt *rapid.T) {
 	case 1:
 		m.ok(m.q.Complete(m.t.Context(), c, sluice.Outcome{Stored: n}))
 	default:
-		m.ok(m.q.Complete(m.t.Context(), c, sluice.Outcome{Stored: n - 1, Dead: []sluice.DeadLetter{letter(c, 0, "d")}}))
+		m.ok(m.q.Complete(m.t.Context(), c, sluice.Outcome{Stored: n - 1, Dead: []sluice.DeadLetter{queuetest.Letter(c, 0, "d")}}))
 	}
 }
 
@@ -147,18 +130,18 @@ func (m *machine) reopen(*rapid.T) {
 	if diff := cmp.Diff(before, liteq.Dump(m.q)); diff != "" {
 		m.rt.Fatalf("memory (-before +after):\n%s", diff)
 	}
-	m.s.q = m.q
+	m.s.Q = m.q
 }
 
 // full lets an append fail for want of room.
 func (m *machine) full(*rapid.T) {
 	before := liteq.Dump(m.q)
 	m.ok(liteq.MaxPages(m.q, 3))
-	g := m.s.group(bySize(7, sluice.Never), numbered(0, 100, 1000)...)
+	g := m.s.Group(queuetest.BySize(7, sluice.Never), queuetest.Numbered(0, 100, 1000)...)
 	if _, err := m.q.Append(m.t.Context(), g); !errors.Is(err, sluice.ErrFull) {
 		m.rt.Fatalf("append to a full file: got error %v, want ErrFull", err)
 	}
-	m.s.number--
+	m.s.Number--
 	m.ok(liteq.MaxPages(m.q, 0))
 	if diff := cmp.Diff(before, liteq.Dump(m.q)); diff != "" {
 		m.rt.Fatalf("a failed append changed the memory (-before +after):\n%s", diff)
@@ -171,7 +154,7 @@ func (m *machine) check() {
 	for _, c := range m.claims {
 		m.ok(m.q.Release(m.t.Context(), c, sluice.Retry{}))
 	}
-	status(m.t, m.q, door)
+	queuetest.Status(m.t, m.q, queuetest.Door)
 	m.claims = nil
 	for {
 		before := len(m.claims)
@@ -179,35 +162,11 @@ func (m *machine) check() {
 		if len(m.claims) == before {
 			break
 		}
-		complete(m.t, m.q, m.claims[before])
+		queuetest.Complete(m.t, m.q, m.claims[before])
 	}
 	m.ok(liteq.Audit(m.q))
-	if diff := cmp.Diff(m.model.sealed, m.handled); diff != "" {
+	if diff := cmp.Diff(m.model.Sealed, m.handled); diff != "" {
 		m.rt.Fatalf("batches (-want +got):\n%s", diff)
-	}
-}
-
-type model struct {
-	sealed [][]string
-	open   []string
-	bytes  int64
-}
-
-func (m *model) push(p sluice.Policy, payload string) {
-	size := int64(len(payload))
-	if (p.MaxBytes > 0 && m.bytes+size > p.MaxBytes) || (p.Max > 0 && len(m.open) >= p.Max) {
-		m.seal()
-	}
-	m.open, m.bytes = append(m.open, payload), m.bytes+size
-	if len(m.open) == p.Max {
-		m.seal()
-	}
-}
-
-func (m *model) seal() {
-	if len(m.open) > 0 {
-		m.sealed = append(m.sealed, m.open)
-		m.open, m.bytes = nil, 0
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/internal/queuetest"
 	"sluice/liteq"
 )
 
@@ -20,8 +21,8 @@ func spoiled(t *testing.T, sql string) (*liteq.Queue, error) {
 	f := openFile(t, path)
 	t.Cleanup(func() { closeFile(t, f) })
 	q := openQueue(t, f, liteq.Config{})
-	s := newSession(t, q)
-	s.append(s.group(bySize(2, sluice.Never), "a", "b", "c"))
+	s := queuetest.NewSession(t, q)
+	s.Append(s.Group(queuetest.BySize(2, sluice.Never), "a", "b", "c"))
 	closeQueue(t, q)
 	c, err := f.Connect()
 	if err != nil {
@@ -71,11 +72,11 @@ func TestClaim_OfDamagedBatch_Fails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = q.Claim(t.Context(), sluice.ClaimRequest{Queue: door, Concurrency: 1, TTL: time.Hour})
+		_, err = q.Claim(t.Context(), sluice.ClaimRequest{Queue: queuetest.Door, Concurrency: 1, TTL: time.Hour})
 		if err == nil || !strings.Contains(err.Error(), "batch ") || !strings.Contains(err.Error(), "damaged") {
 			t.Errorf("%s: got error %v, want one that names the batch", name, err)
 		}
-		if s := status(t, q, door); s.Sealed != 2 {
+		if s := queuetest.Status(t, q, queuetest.Door); s.Sealed != 2 {
 			t.Errorf("%s: %+v, want the batch still sealed", name, s)
 		}
 		closeQueue(t, q)
@@ -87,9 +88,9 @@ func TestClose_EndsEverything(t *testing.T) {
 	f := openFile(t, filepath.Join(t.TempDir(), "sluice.db"))
 	defer closeFile(t, f)
 	q := openQueue(t, f, liteq.Config{})
-	s := newSession(t, q)
+	s := queuetest.NewSession(t, q)
 	closeQueue(t, q)
-	if _, err := q.Append(t.Context(), s.group(bySize(2, sluice.Never), "a")); err == nil || !strings.Contains(err.Error(), "closed") {
+	if _, err := q.Append(t.Context(), s.Group(queuetest.BySize(2, sluice.Never), "a")); err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("append: got error %v, want one that says that the queue is closed", err)
 	}
 	if q.Close() == nil {
@@ -112,7 +113,7 @@ func TestConnect_OfManyAtOnce_AnswersEach(t *testing.T) {
 	t.Parallel()
 	const clients, most = 300, 100
 	q := open(t, liteq.Config{})
-	l := newSession(t, q).lease
+	l := queuetest.NewSession(t, q).Lease
 	var wg sync.WaitGroup
 	answers := make(chan error, clients)
 	numbers := make(chan int64, clients)

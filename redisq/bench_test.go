@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"sluice"
+	"sluice/internal/queuetest"
 	"sluice/internal/testenv"
 	"sluice/redisq"
 )
@@ -63,8 +64,8 @@ func measure(b *testing.B, server *testenv.Server, size int, every time.Duration
 
 func queuePush(b *testing.B, server *testenv.Server, size int) func() {
 	q := open(b, server, redisq.Config{})
-	s := newSession(b, q)
-	g := s.group(sluice.Policy{}.Resolve(), numbered(0, size, 41)...)
+	s := queuetest.NewSession(b, q)
+	g := s.Group(sluice.Policy{}.Resolve(), queuetest.Numbered(0, size, 41)...)
 	g.Remember = 2000
 	for i := range size {
 		g.Delivered = append(g.Delivered, sluice.Delivered{PacketID: uint16(i), Hash: uint64(i)})
@@ -72,16 +73,16 @@ func queuePush(b *testing.B, server *testenv.Server, size int) func() {
 	g.Number = 0
 	return func() {
 		g.Number++
-		if s.append(g).Parts[0].Sealed > 0 {
-			complete(b, q, claim(b, q, door))
+		if s.Append(g).Parts[0].Sealed > 0 {
+			queuetest.Complete(b, q, queuetest.Claim(b, q, queuetest.Door))
 		}
 	}
 }
 
 func barePush(b *testing.B, server *testenv.Server, size int) func() {
 	var f sluice.Frame
-	for _, p := range numbered(0, size, 41) {
-		f.Append([]byte(door), []byte(p), 1)
+	for _, p := range queuetest.Numbered(0, size, 41) {
+		f.Append([]byte(queuetest.Door), []byte(p), 1)
 	}
 	raw := connect(b, server)
 	return func() { do(b, raw, "RPUSH", "list", string(f.Data)) }

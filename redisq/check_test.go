@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/internal/queuetest"
 	"sluice/internal/testenv"
 	"sluice/redisq"
 )
@@ -118,9 +119,9 @@ func TestOpen_OfPausedRedis_EndsWithItsContext(t *testing.T) {
 func TestOpen_LimitIsPartOfMaxmemory(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t, testenv.Config("maxmemory 64mb"))
-	s := newSession(t, open(t, server, redisq.Config{}))
+	s := queuetest.NewSession(t, open(t, server, redisq.Config{}))
 	const limit = 64 << 20 / 10 * 8
-	_, err := s.q.Append(t.Context(), s.group(bySize(10, sluice.Never), strings.Repeat("x", limit)))
+	_, err := s.Q.Append(t.Context(), s.Group(queuetest.BySize(10, sluice.Never), strings.Repeat("x", limit)))
 	if !errors.Is(err, sluice.ErrFull) || !strings.Contains(err.Error(), fmt.Sprint(limit)) {
 		t.Errorf("group of %d bytes: got error %v, want ErrFull at that limit", limit, err)
 	}

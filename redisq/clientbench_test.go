@@ -3,9 +3,9 @@ package redisq_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"sluice"
+	"sluice/internal/queuetest"
 	"sluice/internal/testenv"
 	"sluice/redisq"
 )
@@ -24,27 +24,14 @@ func BenchmarkClients(b *testing.B) {
 func clientPush(b *testing.B, server *testenv.Server, size, clients int) func() {
 	b.Helper()
 	q := open(b, server, redisq.Config{})
-	s := newSession(b, q)
-	g := s.group(sluice.Policy{}.Resolve(), numbered(0, size, 41)...)
-	for i := range clients {
-		name := fmt.Sprintf("greenhouse-%04d", i)
-		c, err := q.Connect(b.Context(), s.lease, sluice.ConnectRequest{
-			Client: name, Expiry: time.Hour, Will: &sluice.ClientWill{Device: name, Delay: 1e6},
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-		one := sluice.GroupClient{Client: name, Connection: c.Connection}
-		for p := range size / clients {
-			one.Delivered = append(one.Delivered, sluice.Delivered{PacketID: uint16(p), Hash: uint64(i * p)})
-		}
-		g.Clients = append(g.Clients, one)
-	}
+	s := queuetest.NewSession(b, q)
+	g := s.Group(sluice.Policy{}.Resolve(), queuetest.Numbered(0, size, 41)...)
+	s.Clients(g, size, clients)
 	g.Number = 0
 	return func() {
 		g.Number++
-		if s.append(g).Parts[0].Sealed > 0 {
-			complete(b, q, claim(b, q, door))
+		if s.Append(g).Parts[0].Sealed > 0 {
+			queuetest.Complete(b, q, queuetest.Claim(b, q, queuetest.Door))
 		}
 	}
 }

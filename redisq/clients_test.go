@@ -9,6 +9,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"sluice"
+	"sluice/internal/queuetest"
 	"sluice/internal/testenv"
 	"sluice/redisq"
 	"sluice/sluicetest"
@@ -28,7 +29,7 @@ func TestClients_LeaveNoKeysBehind(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
 	q, raw := open(t, server, redisq.Config{Facility: "plant"}), connect(t, server)
-	s := newSession(t, q)
+	s := queuetest.NewSession(t, q)
 	records := func() (n int) {
 		t.Helper()
 		names, err := do(t, raw, "KEYS", "*").AsStrSlice()
@@ -50,17 +51,17 @@ func TestClients_LeaveNoKeysBehind(t *testing.T) {
 	names := []string{"a}b{", "x\r\nFLUSHALL\r\n", "\x00\xff", "1", strings.Repeat("n", sluice.MaxClientID)}
 	for round := range 2 { // the second is a clean start
 		for i, name := range names {
-			c, err := q.Connect(t.Context(), s.lease, sluice.ConnectRequest{Client: name, CleanStart: true})
+			c, err := q.Connect(t.Context(), s.Lease, sluice.ConnectRequest{Client: name, CleanStart: true})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if n := records(); n > len(names)-round {
 				t.Fatalf("%d redelivery records after the clean start of a client, want %d", n, len(names)-1)
 			}
-			g := s.group(sluice.Policy{}.Resolve(), "m")
+			g := s.Group(sluice.Policy{}.Resolve(), "m")
 			g.Clients = []sluice.GroupClient{{Client: name, Connection: c.Connection, Delivered: []sluice.Delivered{{PacketID: uint16(i), Hash: 1}}}}
-			s.append(g)
-			if err := q.Disconnect(t.Context(), s.lease, name, c.Connection, 0, false); err != nil {
+			s.Append(g)
+			if err := q.Disconnect(t.Context(), s.Lease, name, c.Connection, 0, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -97,19 +98,19 @@ func TestClients_RecordIsBounded(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t, testenv.Config("appendfsync no"))
 	q, raw := open(t, server, redisq.Config{Facility: "plant", Profile: redisq.Fast}), connect(t, server)
-	s := newSession(t, q)
+	s := queuetest.NewSession(t, q)
 	for i := range 300 {
-		c, err := q.Connect(t.Context(), s.lease, sluice.ConnectRequest{Client: "c", Expiry: time.Hour})
+		c, err := q.Connect(t.Context(), s.Lease, sluice.ConnectRequest{Client: "c", Expiry: time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := s.group(sluice.Policy{}.Resolve(), "m")
+		g := s.Group(sluice.Policy{}.Resolve(), "m")
 		one := sluice.GroupClient{Client: "c", Connection: c.Connection}
 		for p := range 7 {
 			one.Delivered = append(one.Delivered, sluice.Delivered{PacketID: uint16(i*7 + p)})
 		}
 		g.Clients = []sluice.GroupClient{one}
-		s.append(g)
+		s.Append(g)
 	}
 	size, err := do(t, raw, "STRLEN", fmt.Sprint("sluice:{plant}:delivered:", 1)).AsInt64()
 	if err != nil || size < 10*sluice.ClientDelivered || size > 20*sluice.ClientDelivered {

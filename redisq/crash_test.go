@@ -10,18 +10,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sluice"
+	"sluice/internal/queuetest"
 	"sluice/internal/testenv"
 	"sluice/redisq"
 )
 
 // insist repeats the append of a group until it is durable, as ingest does, and
 // tells how often it failed.
-func insist(s *session, g *sluice.Group, timeout time.Duration) (failed int) {
-	s.t.Helper()
-	testenv.Eventually(s.t, time.Minute, func() error {
-		ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
+func insist(s *queuetest.Session, g *sluice.Group, timeout time.Duration) (failed int) {
+	s.T.Helper()
+	testenv.Eventually(s.T, time.Minute, func() error {
+		ctx, cancel := context.WithTimeout(s.T.Context(), timeout)
 		defer cancel()
-		_, err := s.q.Append(ctx, g)
+		_, err := s.Q.Append(ctx, g)
 		if err != nil {
 			failed++
 		}
@@ -36,7 +37,7 @@ func TestRedisKilled_KeepsEverythingConfirmed_Once(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
 	q := open(t, server, redisq.Config{})
-	s := newSession(t, q)
+	s := queuetest.NewSession(t, q)
 	const kills, size = 5, 10
 	var want []string
 	stop, ended := make(chan struct{}), make(chan struct{})
@@ -49,8 +50,8 @@ func TestRedisKilled_KeepsEverythingConfirmed_Once(t *testing.T) {
 				return
 			default:
 			}
-			ps := numbered(len(want), size, 50)
-			g := s.group(bySize(7, sluice.Never), ps...)
+			ps := queuetest.Numbered(len(want), size, 50)
+			g := s.Group(queuetest.BySize(7, sluice.Never), ps...)
 			for { // insist, but not by t.Fatal: this is not the test's goroutine
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				_, err := q.Append(ctx, g)
@@ -83,10 +84,10 @@ func TestRedisKilled_KeepsEverythingConfirmed_Once(t *testing.T) {
 	close(stop)
 	<-ended
 	var got []string
-	for _, b := range drain(t, q, door) {
+	for _, b := range queuetest.Drain(t, q, queuetest.Door) {
 		got = append(got, b...)
 	}
-	if open := status(t, q, door).Open; int64(len(want)-len(got)) != open {
+	if open := queuetest.Status(t, q, queuetest.Door).Open; int64(len(want)-len(got)) != open {
 		t.Fatalf("%d appended, %d claimed, %d open", len(want), len(got), open)
 	}
 	if diff := cmp.Diff(want[:len(got)], got); diff != "" {
@@ -100,11 +101,11 @@ func TestRedisPaused_PastTheTimeout_StoresOnce(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
 	q := open(t, server, redisq.Config{})
-	s := newSession(t, q)
+	s := queuetest.NewSession(t, q)
 	var want []string
 	for round := range 3 {
-		g := s.group(bySize(1000, sluice.Never), numbered(10*round, 10, 20)...)
-		want = append(want, numbered(10*round, 10, 20)...)
+		g := s.Group(queuetest.BySize(1000, sluice.Never), queuetest.Numbered(10*round, 10, 20)...)
+		want = append(want, queuetest.Numbered(10*round, 10, 20)...)
 		server.Pause()
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -116,14 +117,14 @@ func TestRedisPaused_PastTheTimeout_StoresOnce(t *testing.T) {
 		}
 		server.Resume()
 		insist(s, g, 5*time.Second)
-		if got := status(t, q, door).Open; got != int64(len(want)) {
+		if got := queuetest.Status(t, q, queuetest.Door).Open; got != int64(len(want)) {
 			t.Fatalf("%d messages after round %d, want %d", got, round, len(want))
 		}
 	}
-	if _, err := q.Seal(t.Context(), door, sluice.Policy{Timeout: time.Microsecond}.Resolve()); err != nil {
+	if _, err := q.Seal(t.Context(), queuetest.Door, sluice.Policy{Timeout: time.Microsecond}.Resolve()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([][]string{want}, drain(t, q, door)); diff != "" {
+	if diff := cmp.Diff([][]string{want}, queuetest.Drain(t, q, queuetest.Door)); diff != "" {
 		t.Fatalf("messages (-want +got):\n%s", diff)
 	}
 }
@@ -132,16 +133,16 @@ func TestRedisWiped_OldRightsAreVoid(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
 	q := open(t, server, redisq.Config{})
-	s := newSession(t, q)
-	s.append(s.group(bySize(2, sluice.Never), numbered(0, 3, 10)...))
-	c := claim(t, q, door)
+	s := queuetest.NewSession(t, q)
+	s.Append(s.Group(queuetest.BySize(2, sluice.Never), queuetest.Numbered(0, 3, 10)...))
+	c := queuetest.Claim(t, q, queuetest.Door)
 	do(t, connect(t, server), "FLUSHALL")
 
-	_, err := q.Append(t.Context(), s.group(bySize(2, sluice.Never), "late"))
+	_, err := q.Append(t.Context(), s.Group(queuetest.BySize(2, sluice.Never), "late"))
 	for what, got := range map[string]struct{ err, want error }{
 		"append":   {err, sluice.ErrFenced},
-		"renew":    {q.Renew(t.Context(), s.lease, time.Hour), sluice.ErrFenced},
-		"forget":   {q.Forget(t.Context(), s.lease), sluice.ErrFenced},
+		"renew":    {q.Renew(t.Context(), s.Lease, time.Hour), sluice.ErrFenced},
+		"forget":   {q.Forget(t.Context(), s.Lease), sluice.ErrFenced},
 		"extend":   {q.Extend(t.Context(), c, time.Hour), sluice.ErrLost},
 		"release":  {q.Release(t.Context(), c, sluice.Retry{}), sluice.ErrLost},
 		"complete": {q.Complete(t.Context(), c, sluice.Outcome{Stored: 2}), sluice.ErrLost},
@@ -150,15 +151,15 @@ func TestRedisWiped_OldRightsAreVoid(t *testing.T) {
 			t.Errorf("%s after a wipe: got error %v, want %v", what, got.err, got.want)
 		}
 	}
-	if st := status(t, q, door); st.Account.Received != 0 || st.Queued() != 0 {
+	if st := queuetest.Status(t, q, queuetest.Door); st.Account.Received != 0 || st.Queued() != 0 {
 		t.Errorf("got %+v, want an empty queue", st)
 	}
-	again := newSession(t, q)
-	if again.lease.Filters != nil || again.lease.Token == s.lease.Token {
-		t.Errorf("got lease %+v, want the first of a new store", again.lease)
+	again := queuetest.NewSession(t, q)
+	if again.Lease.Filters != nil || again.Lease.Token == s.Lease.Token {
+		t.Errorf("got lease %+v, want the first of a new store", again.Lease)
 	}
-	again.append(again.group(bySize(2, sluice.Never), numbered(0, 2, 10)...))
-	if b := claim(t, q, door).Batch; b.ID == c.Batch.ID {
+	again.Append(again.Group(queuetest.BySize(2, sluice.Never), queuetest.Numbered(0, 2, 10)...))
+	if b := queuetest.Claim(t, q, queuetest.Door).Batch; b.ID == c.Batch.ID {
 		t.Error("a new batch has the id of an old one")
 	}
 }
@@ -167,16 +168,16 @@ func TestScriptFlush_IsNotNoticed(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
 	q, raw := open(t, server, redisq.Config{}), connect(t, server)
-	s := newSession(t, q)
+	s := queuetest.NewSession(t, q)
 	for i := range 3 {
 		do(t, raw, "SCRIPT", "FLUSH")
-		s.append(s.group(bySize(1, sluice.Never), fmt.Sprint(i)))
+		s.Append(s.Group(queuetest.BySize(1, sluice.Never), fmt.Sprint(i)))
 		do(t, raw, "SCRIPT", "FLUSH")
-		c := claim(t, q, door)
+		c := queuetest.Claim(t, q, queuetest.Door)
 		do(t, raw, "SCRIPT", "FLUSH")
-		complete(t, q, c)
+		queuetest.Complete(t, q, c)
 	}
-	if st := status(t, q, door); st.Account.Stored != 3 {
+	if st := queuetest.Status(t, q, queuetest.Door); st.Account.Stored != 3 {
 		t.Fatalf("got %+v, want 3 stored", st)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sluice"
+	"sluice/internal/queuetest"
 	"sluice/internal/testenv"
 	"sluice/redisq"
 )
@@ -19,19 +20,19 @@ func TestKeys_CarryTheTag_AndNoNameOfADevice(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
 	q, raw := open(t, server, redisq.Config{Facility: "plant"}), connect(t, server)
-	s := newSession(t, q)
-	g := s.group(bySize(3, sluice.Never))
-	part := sluice.Part{Queue: door, Policy: bySize(3, sluice.Never)}
+	s := queuetest.NewSession(t, q)
+	g := s.Group(queuetest.BySize(3, sluice.Never))
+	part := sluice.Part{Queue: queuetest.Door, Policy: queuetest.BySize(3, sluice.Never)}
 	for _, name := range hostile {
 		part.Frame.Append([]byte(name), []byte(name), 1)
-		g.Dead = append(g.Dead, sluice.DeadLetter{Route: door, Device: name, Topic: name, Payload: []byte(name), Reason: name})
+		g.Dead = append(g.Dead, sluice.DeadLetter{Route: queuetest.Door, Device: name, Topic: name, Payload: []byte(name), Reason: name})
 	}
 	g.Parts = []sluice.Part{part}
-	s.append(g)
-	c := claim(t, q, door)
+	s.Append(g)
+	c := queuetest.Claim(t, q, queuetest.Door)
 	o := sluice.Outcome{}
 	for i, m := range c.Batch.Messages {
-		o.Dead = append(o.Dead, letter(c, i, m.Topic))
+		o.Dead = append(o.Dead, queuetest.Letter(c, i, m.Topic))
 	}
 	if err := q.Complete(t.Context(), c, o); err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func TestKeys_CarryTheTag_AndNoNameOfADevice(t *testing.T) {
 	if _, err := q.Seal(t.Context(), sluice.QueueDead, sluice.Policy{Timeout: time.Microsecond}.Resolve()); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Release(t.Context(), claim(t, q, door), sluice.Retry{Reason: hostile[3], Halted: true}); err != nil {
+	if err := q.Release(t.Context(), queuetest.Claim(t, q, queuetest.Door), sluice.Retry{Reason: hostile[3], Halted: true}); err != nil {
 		t.Fatal(err)
 	}
 	names, err := do(t, raw, "KEYS", "*").AsStrSlice()
@@ -55,7 +56,7 @@ func TestKeys_CarryTheTag_AndNoNameOfADevice(t *testing.T) {
 		}
 		switch kind {
 		case "state", "open", "sealed", "taken", "session", "record":
-			if rest != door && rest != sluice.QueueDead && rest != "s" {
+			if rest != queuetest.Door && rest != sluice.QueueDead && rest != "s" {
 				t.Errorf("key %q has a name from outside", name)
 			}
 		case "store", "batch", "quota":
@@ -70,7 +71,7 @@ func TestKeys_CarryTheTag_AndNoNameOfADevice(t *testing.T) {
 	if len(kinds) < 9 {
 		t.Errorf("only saw keys %q", names)
 	}
-	if got := len(claim(t, q, sluice.QueueDead).Batch.Messages); got != len(hostile)+3 {
+	if got := len(queuetest.Claim(t, q, sluice.QueueDead).Batch.Messages); got != len(hostile)+3 {
 		t.Errorf("got %d dead letters, want %d", got, len(hostile)+3)
 	}
 }
@@ -79,19 +80,19 @@ func TestKeys_CarryTheTag_AndNoNameOfADevice(t *testing.T) {
 func TestDeadQuota_KeepsASample(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
-	s := newSession(t, open(t, server, redisq.Config{DeadPerDevice: 10}))
+	s := queuetest.NewSession(t, open(t, server, redisq.Config{DeadPerDevice: 10}))
 	for range 3 {
-		g := s.group(bySize(3, sluice.Never))
+		g := s.Group(queuetest.BySize(3, sluice.Never))
 		for range 700 {
-			g.Dead = append(g.Dead, sluice.DeadLetter{Route: door, Device: strings.Repeat("long", 50)})
+			g.Dead = append(g.Dead, sluice.DeadLetter{Route: queuetest.Door, Device: strings.Repeat("long", 50)})
 		}
-		s.append(g)
+		s.Append(g)
 	}
 	want := sluice.Account{Received: 2100, Dead: 12, Dropped: map[string]int64{sluice.DropDeadQuota: 2088}}
-	if diff := cmp.Diff(want, status(t, s.q, door).Account); diff != "" {
+	if diff := cmp.Diff(want, queuetest.Status(t, s.Q, queuetest.Door).Account); diff != "" {
 		t.Errorf("account (-want +got):\n%s", diff)
 	}
-	if got := status(t, s.q, sluice.QueueDead).Queued(); got != 12 {
+	if got := queuetest.Status(t, s.Q, sluice.QueueDead).Queued(); got != 12 {
 		t.Errorf("got %d dead letters, want 12", got)
 	}
 }
@@ -100,17 +101,17 @@ func TestDeadQuota_KeepsASample(t *testing.T) {
 func TestDeadQuota_OfManyDevices_IsBounded(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
-	s, raw := newSession(t, open(t, server, redisq.Config{Facility: "plant", DeadPerDevice: 2})), connect(t, server)
+	s, raw := queuetest.NewSession(t, open(t, server, redisq.Config{Facility: "plant", DeadPerDevice: 2})), connect(t, server)
 	// Both this hour and the next, should it begin meanwhile.
 	do(t, raw, "EVAL", `local hour = math.floor(redis.call('TIME')[1] / 3600)
 		for h = hour, hour + 1 do for i = 1, 100000 do redis.call('HSET', KEYS[1] .. h, 'd' .. i, 1) end end`, "1", "sluice:{plant}:quota:")
-	g := s.group(bySize(3, sluice.Never))
+	g := s.Group(queuetest.BySize(3, sluice.Never))
 	for _, device := range []string{"d1", "d1", "new1", "new2", "new3", "d2"} {
-		g.Dead = append(g.Dead, sluice.DeadLetter{Route: door, Device: device})
+		g.Dead = append(g.Dead, sluice.DeadLetter{Route: queuetest.Door, Device: device})
 	}
-	s.append(g)
+	s.Append(g)
 	want := sluice.Account{Received: 6, Dead: 4, Dropped: map[string]int64{sluice.DropDeadQuota: 2}} // d1 once, d2 once, two new ones
-	if diff := cmp.Diff(want, status(t, s.q, door).Account); diff != "" {
+	if diff := cmp.Diff(want, queuetest.Status(t, s.Q, queuetest.Door).Account); diff != "" {
 		t.Errorf("account (-want +got):\n%s", diff)
 	}
 }

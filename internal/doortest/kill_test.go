@@ -12,6 +12,7 @@ import (
 
 	"sluice"
 	"sluice/internal/pathload"
+	"sluice/internal/testenv"
 )
 
 // careful devices give up on a connection that does not answer, and send what is not
@@ -24,7 +25,7 @@ const answerWithin = 2 * time.Second
 // between them: every message that was acknowledged is stored exactly once, also those
 // without a key.
 func TestDoor_ReplicasKilledUnderLoad_StoresOnce(t *testing.T) {
-	kills := fromEnv(t, "DOORTEST_KILLS", 6)
+	kills := testenv.Number(t, "DOORTEST_KILLS", 6)
 	if kills < 10 {
 		t.Parallel()
 	}

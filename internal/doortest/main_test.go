@@ -5,7 +5,6 @@ import (
 	"flag"
 	"log/slog"
 	"os"
-	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -43,17 +42,3 @@ func TestMain(m *testing.M) {
 
 // full tells whether the proofs are to be long.
 func full() bool { return os.Getenv("DOORTEST") == "full" }
-
-// fromEnv returns the number in an environment variable, else def.
-func fromEnv(t *testing.T, name string, def int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return def
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s=%q: want a number above 0", name, text)
-	}
-	return n
-}

@@ -47,7 +47,7 @@ func killUnder(t *testing.T, open func(*site) publisher) {
 	p := open(s)
 	stop, sent := make(chan struct{}), make(chan int)
 	go func() { sent <- publishUntil(t, p, stop) }()
-	kills := fromEnv(t, "DOORTEST_CLIENT_KILLS", 3)
+	kills := testenv.Number(t, "DOORTEST_CLIENT_KILLS", 3)
 	for range kills {
 		s.AwaitReceived(pathload.RouteSensor, 20)
 		r := s.replicas[rand.N(len(s.replicas))]

@@ -41,17 +41,3 @@ func moreParallel() {
 		_ = f.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
 	}
 }
-
-// fromEnv returns the number in an environment variable, else def.
-func fromEnv(t *testing.T, name string, def int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return def
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s=%q: want a number above 0", name, text)
-	}
-	return n
-}

@@ -7,6 +7,7 @@ import (
 
 	"sluice"
 	"sluice/internal/pathload"
+	"sluice/internal/testenv"
 )
 
 func TestPath_RouterKilledBeforeAppend_StoresOnce(t *testing.T) {
@@ -88,7 +89,7 @@ func TestPath_RouterKilledAtRandom_StoresOnce(t *testing.T) {
 	s := newSite(t, siteServers{})
 	s.startLeading().Terminate()
 	l := s.load(pathload.Plan{Spoil: spoiled})
-	kills := fromEnv(t, "PATHTEST_KILLS", 20)
+	kills := testenv.Number(t, "PATHTEST_KILLS", 20)
 	for range kills {
 		r := s.start()
 		if rand.N(2) == 0 { // while it starts, leases and connects, or later

@@ -58,7 +58,7 @@ func TestPath_EverythingKilledAtRandom_StoresOnce(t *testing.T) {
 		"the link to the broker breaks": link.Reset,
 	}
 	counts := map[string]int{}
-	rounds := fromEnv(t, "PATHTEST_STORMS", 3)
+	rounds := testenv.Number(t, "PATHTEST_STORMS", 3)
 	for range rounds {
 		for name, fault := range faults { // in random order
 			shortly()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/internal/pathload"
+	"sluice/internal/testenv"
 )
 
 // Of a router that is told to end: how long it may take, and how soon another
@@ -35,7 +36,7 @@ func TestPath_RouterTerminatedUnderLoad_StoresOnce(t *testing.T) {
 	r := s.startMain()
 	r.awaitLeading()
 	l := s.load(pathload.Plan{Spoil: spoiled})
-	restarts := fromEnv(t, "PATHTEST_RESTARTS", 10)
+	restarts := testenv.Number(t, "PATHTEST_RESTARTS", 10)
 	longest := time.Duration(0)
 	for range restarts {
 		pass(t, rand.N(300*time.Millisecond))

@@ -13,12 +13,13 @@ import (
 
 	"sluice/gen/sluicev1"
 	"sluice/internal/pathload"
+	"sluice/internal/testenv"
 )
 
 // The process is killed again and again while devices publish: every message that was
 // acknowledged is a row, once, with what was sent, and no other row is there.
 func TestUp_KilledUnderLoad_StoresOnce(t *testing.T) {
-	kills := fromEnv(t, "UPTEST_KILLS", 8)
+	kills := testenv.Number(t, "UPTEST_KILLS", 8)
 	if kills < 10 {
 		t.Parallel()
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 
@@ -107,18 +106,4 @@ const isUp = "Sluice is up"
 func (s *site) awaitUp() {
 	s.t.Helper()
 	s.AwaitLog(isUp, 1)
-}
-
-// fromEnv returns the number in an environment variable, else def.
-func fromEnv(t *testing.T, name string, def int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return def
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s=%q: want a number above 0", name, text)
-	}
-	return n
 }

@@ -3,10 +3,8 @@ package uptest
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,30 +12,11 @@ import (
 	"sluice/internal/testenv"
 )
 
-// envSmallDisk names the folder of the small disk.
-const envSmallDisk = "UPTEST_SMALL_DISK"
-
 // The disk fills up while devices publish: nothing more is acknowledged, the log says
 // why, and when there is room again everything goes on; what was acknowledged is stored.
 func TestUp_FullDisk_AcknowledgesNothingThatIsNotStored(t *testing.T) {
-	if dir := os.Getenv(envSmallDisk); dir != "" {
-		fillDisk(t, dir)
-		return
-	}
-	t.Parallel()
-	const name = "TestUp_FullDisk_AcknowledgesNothingThatIsNotStored"
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+name+"$", "-test.v")
-	cmd.Env = append(os.Environ(), envSmallDisk+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{ // it may mount in its own view of the file system
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+name) {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for line := range strings.Lines(string(out)) {
+	out := testenv.SmallDisk(t, 32, func(dir string) { fillDisk(t, dir) })
+	for line := range strings.Lines(out) {
 		if strings.Contains(line, "acknowledged") {
 			t.Log(strings.TrimSpace(line))
 		}
@@ -46,9 +25,6 @@ func TestUp_FullDisk_AcknowledgesNothingThatIsNotStored(t *testing.T) {
 
 func fillDisk(t *testing.T, dir string) {
 	t.Helper()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=32m"); err != nil {
-		t.Fatalf("mount a small disk: %v", err)
-	}
 	t.Setenv("TMPDIR", dir)
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 21<<20), 0o600); err != nil {
