@@ -78,7 +78,7 @@ func (c *cli) newRoot() *cobra.Command {
 	root.PersistentFlags().StringVarP(&c.path, "config", "c", "", "configuration file (default "+config.DefaultPath+", if it exists)")
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
 	root.AddCommand(c.upCommand(), c.configCommand(), c.dbCommand(), c.routeCommand(), c.accountCommand(),
-		c.statusCommand(), c.deadCommand(), c.deviceCommand(), c.notifyCommand(), c.benchCommand(), c.versionCommand())
+		c.statusCommand(), c.deadCommand(), c.deviceCommand(), c.notifyCommand(), c.benchCommand(), c.certsCommand(), c.usersCommand(), c.versionCommand())
 	return root
 }
 
