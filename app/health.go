@@ -7,19 +7,21 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// check is one condition of readiness; nil means that it holds.
+// check is one condition of readiness; nil means that it holds. It runs beside the other
+// checks, in several requests at once.
 type check struct {
 	name string
 	run  func(context.Context) error
 }
 
-// checkTimeout bounds each check of /readyz.
+// checkTimeout bounds the checks of /readyz.
 const checkTimeout = 2 * time.Second
 
 // healthMux serves /metrics, /livez (the process answers) and /readyz (every
@@ -39,15 +41,21 @@ func healthMux(gatherer prometheus.Gatherer, checks []check) *http.ServeMux {
 	return mux
 }
 
-// runChecks returns "ok" or the error per check, and whether all are ok.
+// runChecks runs all checks at once, so that some that hang take no longer than one. It
+// returns "ok" or the error per check, and whether all are ok.
 func runChecks(ctx context.Context, checks []check) (report map[string]string, ready bool) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	faults := make([]error, len(checks))
+	var all sync.WaitGroup
+	for i, c := range checks {
+		all.Go(func() { faults[i] = c.run(ctx) })
+	}
+	all.Wait()
 	report, ready = make(map[string]string, len(checks)), true
-	for _, c := range checks {
-		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-		err := c.run(ctx)
-		cancel()
+	for i, c := range checks {
 		report[c.name] = "ok"
-		if err != nil {
+		if err := faults[i]; err != nil {
 			report[c.name], ready = err.Error(), false
 		}
 	}

@@ -83,8 +83,13 @@ func NewUp(c *config.Config, o UpOptions, sinks Sinks, w io.Writer) *Up {
 
 // Run works until ctx ends, and then ends its parts one after another, so that what
 // devices have sent is stored: it returns nil when all are gone. It returns an error
-// for what no retry mends: an address in use, a file that cannot be used. Call it once.
+// for what no retry mends: an address in use, a file that cannot be used. If systemd has
+// started the process, it is told when devices may connect. Call it once.
 func (u *Up) Run(ctx context.Context) error {
+	return supervised(ctx, u.vitals(), u.log, u.run)
+}
+
+func (u *Up) run(ctx context.Context) error {
 	if err := u.check(ctx); err != nil {
 		return err
 	}

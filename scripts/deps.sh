@@ -24,6 +24,9 @@ find_any redis-server valkey-server || missing+=(redis-server)
 find_any initdb || missing+=(postgresql)
 find_any protoc || missing+=(protobuf-compiler)
 find_any curl || missing+=(curl)
+if [ "$(uname)" = Linux ]; then
+	find_any systemd-analyze || missing+=(systemd)
+fi
 # An interpreter that the user has named is the user's to complete.
 if [ -n "${SLUICE_PYTHON:-}" ]; then
 	scripts/python.sh >/dev/null
