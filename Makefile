@@ -30,7 +30,7 @@ run: deps ## Run the whole pipeline on private servers, with 20 devices
 
 .PHONY: test
 test: deps ## Run all tests, with the race detector, on real servers
-	$(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
 
 .PHONY: cover
 cover: deps ## Run all tests and write bin/coverage.html
@@ -82,6 +82,23 @@ door-scale: deps ## Connect 10 000 idle devices to the front door, cut all at on
 .PHONY: node-client-proof
 node-client-proof: deps ## Test the front door with the MQTT client of Node.js, fetched from npm
 	DOORTEST_NODE=1 $(GO) test -count=1 -v -run Node ./internal/doortest
+
+.PHONY: secrets
+secrets: ## Make certificates, users and passwords for compose.yaml, or renew what ends soon; HOSTS='iot.example 192.0.2.7'
+	@scripts/secrets.sh
+
+.PHONY: up
+up: ## Build and start the stack of compose.yaml
+	scripts/compose.sh up --build --detach
+
+.PHONY: images
+images: ## Build the images and print their sizes
+	@scripts/compose.sh build
+	@docker images --filter 'reference=sluice/*' --format '{{.Repository}}\t{{.Size}}' | grep -v sluice/build | sort
+
+.PHONY: integration
+integration: deps ## Build the images and take the whole stack through its life, with broker and front door (6 min); needs Docker
+	INTEGRATION=1 $(GO) test -count=1 -v -timeout 30m ./internal/integration
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (20s) each

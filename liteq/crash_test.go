@@ -17,6 +17,7 @@ import (
 	"sluice"
 	"sluice/internal/litefile"
 	"sluice/internal/queuetest"
+	"sluice/internal/testenv"
 	"sluice/liteq"
 )
 
@@ -111,10 +112,7 @@ func handle(ctx context.Context, q *liteq.Queue, say io.Writer) error {
 // is handled, each in one batch; the file is whole every time.
 func TestProcessKilled_KeepsEverythingConfirmed_Once(t *testing.T) {
 	t.Parallel()
-	kills := 50
-	if testing.Short() {
-		kills = 10
-	}
+	kills := testenv.Number(t, "LITEQ_KILLS", 20)
 	v := &victim{t: t, path: filepath.Join(t.TempDir(), "sluice.db"), batches: map[string]string{}}
 	for range kills {
 		v.live(1 + rand.IntN(120))

@@ -24,8 +24,13 @@ func (c *cli) dbMigrate() *cobra.Command {
 		Use: "migrate", Short: "Bring the database to the schema of this version", Args: noArgs,
 		Long: "Creates or updates the schemas data and sluice. It may run at any time and by several at once;\n" +
 			"services that need a newer schema refuse to start until it has.\n\n" +
-			"With --roles it then makes the group role sluice_reader, which may read what the api reads and\n" +
-			"nothing else, and grants it what new tables need. Give it to a login:\n\n" +
+			"With --roles it then makes the group roles that the cluster lacks, and grants each what it needs of every\n" +
+			"table and nothing else:\n\n" +
+			"  sluice_writer  batch-router: adds readings, whose values it cannot read, change or remove\n" +
+			"  sluice_reader  api, and dead list, show and replay\n\n" +
+			"Whoever runs db migrate the first time owns the schemas and runs the rest: db import, dead drop, bench and\n" +
+			"up --postgres. Give the groups to logins; deploy/postgres/roles.sql makes all three:\n\n" +
+			"  CREATE ROLE router LOGIN PASSWORD '...' IN ROLE sluice_writer;\n" +
 			"  CREATE ROLE api LOGIN PASSWORD '...' IN ROLE sluice_reader;",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := c.load("store")
@@ -99,7 +104,7 @@ func (c *cli) dbImport() *cobra.Command {
 		Long: "Copies readings, with their entry ids, and outages from the file in DIR to the database of the\n" +
 			"configuration. The process on DIR must have ended; the file stays as it is. It may be interrupted and run\n" +
 			"again: it goes on where it was. Then start `sluice up --postgres URL` with the same DIR, which stores what\n" +
-			"still waits in its queue.",
+			"still waits in its queue. Both are for the owner of the schemas (see db migrate --help).",
 		Example: "  SLUICE_STORE_POSTGRES_URL=postgres://sluice@db/sluice sluice db import --data sluice-data",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withPool(cmd, func(pool *pgxpool.Pool, _ *config.Config) error { return c.importFile(cmd, pool, dir) })

@@ -212,7 +212,7 @@ func (c *cli) deadDrop() *cobra.Command {
 	var sel deadSelection
 	cmd := &cobra.Command{
 		Use: "drop [ID ...]", Short: "Remove dead letters for good",
-		Long: "Give ids, or narrow with flags, or --all.",
+		Long: "Give ids, or narrow with flags, or --all. It needs the owner of the schemas (see db migrate --help).",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := sel.read(args); err != nil {
 				return err

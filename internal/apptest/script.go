@@ -58,6 +58,7 @@ func Scripts(t *testing.T, update bool) {
 			server := httptest.NewServer(&s.stubs)
 			env.Defer(server.Close)
 			env.Setenv("RECEIVER", server.URL)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each command otherwise
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -17,7 +17,7 @@ import (
 // others.
 type role struct {
 	name   string
-	grants []string // "PRIVILEGE ON OBJECT"
+	grants []string // "PRIVILEGE, PRIVILEGE (COLUMN, ...) ON OBJECT"
 }
 
 // roles are all that GrantRoles makes; a new one is a line here.
@@ -26,6 +26,24 @@ var roles = []role{
 		"USAGE ON SCHEMA data, sluice",
 		"SELECT ON ALL TABLES IN SCHEMA data",
 		"SELECT ON sluice.entry_counter, sluice.route_status, sluice.dead_letter, " + versionTable,
+	}},
+	{"sluice_writer", []string{ // what the batch-router needs
+		"USAGE ON SCHEMA data, sluice",
+		"SELECT ON " + versionTable,
+		"SELECT, INSERT (name) ON data.facility",
+		// It adds readings and sees their keys; compare_readings knows the values.
+		"SELECT (facility_id, entry_id, device, epoch), INSERT ON data.sensor",
+		"EXECUTE ON FUNCTION sluice.compare_readings",
+		"SELECT, INSERT, UPDATE (last_id) ON sluice.entry_counter",
+		"SELECT, INSERT (id, facility_id, outcome), UPDATE (outcome), DELETE ON sluice.applied_batch",
+		// Pruning locks rows, for which UPDATE of any column will do: an id takes no value.
+		"SELECT, INSERT (facility_id, batch_id, batch_index, route, device, topic, payload, received, reason, code, detail, at)," +
+			" UPDATE (id), DELETE ON sluice.dead_letter",
+		"SELECT, INSERT, UPDATE ON sluice.route_status",
+		"SELECT, INSERT, UPDATE, DELETE ON data.device",
+		// History is completed, never moved or removed.
+		"SELECT, INSERT, UPDATE (up_at, lost_at, cause, recovery, muted, flap, report_ids) ON data.outage",
+		"INSERT ON data.broker_restart",
 	}},
 }
 
@@ -44,10 +62,8 @@ func RoleNames() (names []string) {
 // databases of one cluster. A session of another sees the privileges of before
 // or of after. The error says what to do when the pool's user may not.
 func GrantRoles(ctx context.Context, pool *pgxpool.Pool) error {
-	for _, r := range roles {
-		if err := r.create(ctx, pool); err != nil {
-			return err
-		}
+	if err := createRoles(ctx, pool); err != nil {
+		return err
 	}
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		// Two that grant on one table at once would fail.
@@ -63,25 +79,33 @@ func GrantRoles(ctx context.Context, pool *pgxpool.Pool) error {
 	})
 }
 
-// create is a statement of its own: roles belong to the cluster, and no lock of
-// this database keeps another's away.
-func (r role) create(ctx context.Context, pool *pgxpool.Pool) error {
-	var exists bool
-	err := pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", r.name).Scan(&exists)
-	if err == nil && !exists {
-		_, err = pool.Exec(ctx, r.definition())
+// createRoles makes the roles that the cluster lacks, each by a statement of its
+// own: roles belong to the cluster, and no lock of this database keeps another's
+// away.
+func createRoles(ctx context.Context, pool *pgxpool.Pool) error {
+	rows, _ := pool.Query(ctx, "SELECT r FROM unnest($1::text[]) r WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) ORDER BY r", RoleNames())
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for roles: %w", err)
 	}
-	switch code := sqlState(err); {
-	case err == nil, code == "42710", code == "23505": // duplicate_object; unique_violation when both made it at once
-		return nil
-	case code == "42501": // insufficient_privilege
-		return fmt.Errorf("create role %s: %w; have an administrator of the cluster run `%s`, then run `sluice db migrate --roles` again",
-			r.name, err, r.definition())
+	for i, name := range missing {
+		_, err := pool.Exec(ctx, definition(name))
+		switch code := sqlState(err); {
+		case err == nil, code == "42710", code == "23505": // duplicate_object; unique_violation when both made it at once
+		case code == "42501": // insufficient_privilege
+			return fmt.Errorf("create role %s: %w; have an administrator of the cluster run `%s`, then run `sluice db migrate --roles` again",
+				name, err, definition(missing[i:]...))
+		default:
+			return fmt.Errorf("create role %s: %w", name, err)
+		}
 	}
-	return fmt.Errorf("create role %s: %w", r.name, err)
+	return nil
 }
 
-func (r role) definition() string { return "CREATE ROLE " + r.name + " NOLOGIN" }
+// definition returns the statements that make roles.
+func definition(names ...string) string {
+	return "CREATE ROLE " + strings.Join(names, " NOLOGIN; CREATE ROLE ") + " NOLOGIN"
+}
 
 // grant takes away what an earlier version gave, then gives.
 func (r role) grant(ctx context.Context, tx pgx.Tx) error {

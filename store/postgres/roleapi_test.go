@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -148,35 +147,3 @@ func noEnd(err error) error {
 }
 
 // The login itself, without the api's read-only sessions.
-func TestReader_MayDoNothingElse(t *testing.T) {
-	t.Parallel()
-	pool := newPool(t, newReader(t))
-	for _, sql := range []string{
-		"INSERT INTO data.facility (name) VALUES ('x')",
-		"INSERT INTO data.sensor VALUES (10, 1, 'd', 1, 1, 1)",
-		"UPDATE data.sensor SET temp = 0",
-		"DELETE FROM data.sensor",
-		"TRUNCATE data.sensor",
-		"UPDATE sluice.entry_counter SET last_id = 0",
-		"DELETE FROM sluice.dead_letter",
-		"INSERT INTO sluice.goose_db_version (version_id, is_applied) VALUES (999, true)",
-		"SELECT FROM sluice.applied_batch",
-		"SELECT sluice.compare_readings(1, '{}', '{}', '{}', '{}')",
-		"SELECT pg_sleep(0) FROM data.sensor FOR UPDATE",
-		"CREATE TABLE data.t (i int)",
-		"CREATE TABLE sluice.t (i int)",
-		"CREATE TABLE public.t (i int)",
-		"CREATE SCHEMA s",
-		"CREATE ROLE r",
-		"DROP TABLE data.sensor",
-		"ALTER TABLE data.sensor ADD i int",
-		"SELECT rolpassword FROM pg_authid",
-	} {
-		_, err := pool.Exec(t.Context(), sql)
-		var pg *pgconn.PgError
-		if !errors.As(err, &pg) || pg.Code != "42501" {
-			t.Errorf("%s: got %v, want insufficient_privilege", sql, err)
-		}
-	}
-	exec(t, pool, "SELECT count(*) FROM data.sensor")
-}

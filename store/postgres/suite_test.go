@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,14 +13,6 @@ import (
 	"sluice/store"
 	"sluice/store/storetest"
 )
-
-func TestStore(t *testing.T) {
-	t.Parallel()
-	storetest.Test(t, func(t testing.TB) storetest.Store {
-		pool := newDatabase(t)
-		return target{NewQueries(pool), pool}
-	})
-}
 
 // target is a database as the suite drives it.
 type target struct {
