@@ -12,20 +12,32 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"sluice/internal/reread"
 )
 
 // authorities judges the certificates of clients by those in a file, as it was
 // last. Safe for concurrent use.
-type authorities struct {
-	path string
-	log  *slog.Logger
+type authorities struct{ file reread.Value[trust] }
 
-	mu   sync.Mutex
-	read string // what the file looked like
+// trust is what a file of authorities said. Safe for concurrent use.
+type trust struct {
 	pool *x509.CertPool
+
+	mu sync.Mutex
 	// known are certificates that pool has vouched for, in DER, and until when its
 	// chain is valid: the signatures of a connection are checked once, not per call.
 	known map[string]time.Time
+}
+
+func newAuthorities(path string, log *slog.Logger) *authorities {
+	return &authorities{reread.Value[trust]{
+		Files: []string{path},
+		Make:  func() (*trust, error) { return readAuthorities(path) },
+		Stays: func(err error) {
+			log.Warn("client_ca not reloaded; the one before stays", "client_ca", path, "err", err)
+		},
+	}}
 }
 
 // maxKnown bounds the memory for known certificates, to about 1 MiB.
@@ -41,18 +53,18 @@ func (a *authorities) check(chain []*x509.Certificate) error {
 	if err := checkTime(chain[0], now); err != nil {
 		return err
 	}
-	pool, err := a.trusted()
+	t, err := a.trusted()
 	if err != nil {
 		return err
 	}
-	if a.knows(chain[0], now) {
+	if t.knows(chain[0], now) {
 		return nil
 	}
-	until, err := verifyChain(pool, chain, now)
+	until, err := verifyChain(t.pool, chain, now)
 	if err != nil {
 		return unverified(err)
 	}
-	a.learn(pool, chain[0], until)
+	t.learn(chain[0], until)
 	return nil
 }
 
@@ -94,47 +106,32 @@ func unverified(err error) error {
 	return status.Errorf(codes.Unauthenticated, "the client certificate cannot be used: %v", err)
 }
 
-func (a *authorities) knows(c *x509.Certificate, now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return now.Before(a.known[string(c.Raw)])
+func (t *trust) knows(c *x509.Certificate, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return now.Before(t.known[string(c.Raw)])
 }
 
-// learn notes what pool has vouched for, unless there is another by now.
-func (a *authorities) learn(pool *x509.CertPool, c *x509.Certificate, until time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.pool != pool {
-		return
+// learn notes what the pool has vouched for.
+func (t *trust) learn(c *x509.Certificate, until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.known) >= maxKnown {
+		clear(t.known)
 	}
-	if len(a.known) >= maxKnown {
-		clear(a.known)
-	}
-	a.known[string(c.Raw)] = until
+	t.known[string(c.Raw)] = until
 }
 
 // trusted returns the authorities. Only at first there may be an error.
-func (a *authorities) trusted() (*x509.CertPool, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now := look(a.path)
-	if a.pool != nil && now == a.read {
-		return a.pool, nil
-	}
-	fresh, err := readAuthorities(a.path)
-	switch {
-	case err == nil:
-		a.pool, a.known = fresh, map[string]time.Time{}
-	case a.pool == nil:
+func (a *authorities) trusted() (*trust, error) {
+	t, err := a.file.Get()
+	if err != nil {
 		return nil, fmt.Errorf("client_ca: %w", err)
-	default: // as for a pair
-		a.log.Warn("client_ca not reloaded; the one before stays", "client_ca", a.path, "err", err)
 	}
-	a.read = now
-	return a.pool, nil
+	return t, nil
 }
 
-func readAuthorities(path string) (*x509.CertPool, error) {
+func readAuthorities(path string) (*trust, error) {
 	pem, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -146,5 +143,5 @@ func readAuthorities(path string) (*x509.CertPool, error) {
 	if begun, ended := bytes.Count(pem, []byte("-----BEGIN ")), bytes.Count(pem, []byte("-----END ")); begun != ended {
 		return nil, fmt.Errorf("%s has no end", path) // half written
 	}
-	return pool, nil
+	return &trust{pool: pool, known: map[string]time.Time{}}, nil
 }

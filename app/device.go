@@ -56,6 +56,8 @@ func (s *Devices) fleet() (*device.Fleet, error) {
 	return device.New(device.Config{
 		Address: c.Broker.Address(), User: c.Broker.User, Password: c.Broker.Password.Reveal(), TLS: tlsConfig,
 		Count: c.Device.Count, Prefix: c.Device.Prefix, Interval: c.Device.Interval, Delay: c.Device.Delay,
+		// Who logs in by its own name is held to topics that end in it; see `sluice users`.
+		Passwords: c.Device.Passwords, OwnTopics: c.Device.Passwords != "",
 		Unclean: s.unclean, Progress: progress(s.out), Logger: s.log,
 	})
 }

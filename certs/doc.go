@@ -10,7 +10,7 @@
 // permissions 0600. A name is given once, whatever its kind: the common name of a
 // certificate is the name, and is the user at a broker, the front door and PostgreSQL.
 // What the holder may be is a URI, sluice://client/NAME, sluice://device/NAME or
-// sluice://service/NAME: the api lets in clients only.
+// sluice://service/NAME: the api lets in clients only, the front door the others only.
 //
 // Nothing is revoked. Certificates are short-lived instead, and renewed.
 package certs

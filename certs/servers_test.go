@@ -86,10 +86,16 @@ func TestRedis_TakesTheCertificates(t *testing.T) {
 // redis starts a server that wants a certificate at the second address.
 func (s *site) redis(c certs.Certificate) (server *testenv.Server, address string) {
 	s.Helper()
+	return s.redisTrusting(c, s.ca())
+}
+
+// redisTrusting is the same with the authorities in a file.
+func (s *site) redisTrusting(c certs.Certificate, authorities string) (server *testenv.Server, address string) {
+	s.Helper()
 	address = testenv.Address(s)
 	_, port, _ := net.SplitHostPort(address)
 	return testenv.Redis(s, testenv.Config(
-		"tls-port "+port, "tls-cert-file "+c.Cert, "tls-key-file "+c.Key, "tls-ca-cert-file "+s.ca(), "tls-auth-clients yes",
+		"tls-port "+port, "tls-cert-file "+c.Cert, "tls-key-file "+c.Key, "tls-ca-cert-file "+authorities, "tls-auth-clients yes",
 	)), address
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ func (l *loader) check() {
 	l.checkNotify()
 	l.checkAPI()
 	l.checkClock()
+	l.checkDevice()
 	l.checkAdmin()
 	l.checkPorts()
 }
@@ -165,6 +167,21 @@ func (l *loader) checkPresence() {
 
 func (l *loader) checkClock() {
 	l.checkOrder("clock.jitter", l.cfg.Clock.Jitter, "clock.interval", l.cfg.Clock.Interval)
+}
+
+// checkDevice looks for the folder of passwords only: which files must be in it is known
+// when the fleet starts.
+func (l *loader) checkDevice() {
+	folder := l.cfg.Device.Passwords
+	if folder == "" || l.skip("device.passwords") {
+		return
+	}
+	switch info, err := os.Stat(folder); {
+	case err != nil:
+		l.faultf("device.passwords", "%v", unreadable(folder, err))
+	case !info.IsDir():
+		l.faultf("device.passwords", "%s is not a folder; it holds a file per device", quote(folder))
+	}
 }
 
 // checkOrder reports a duration that is longer than one that bounds it.

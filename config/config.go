@@ -162,8 +162,10 @@ func (l Listen) Given() bool { return len(l.Addresses) > 0 }
 type ListenAddress struct {
 	// Address is host:port. Required.
 	Address string `key:"address" is:"required,address" eg:":8883"`
-	// TLS may lack ClientCA. With it the common name of each client's certificate is
-	// its user. Required unless the host is a loopback address.
+	// TLS may lack ClientCA. With it each client needs a certificate, and where Users is
+	// given the password of its user, too; without Users the common name of the
+	// certificate is the user. A certificate of a reader, sluice://client/<name>, is
+	// refused. Required unless the host is a loopback address.
 	TLS ServerTLSFiles `key:"tls"`
 	// Insecure lets an address that other machines reach do without TLS: something
 	// before it has taken it off. Default false.
@@ -371,6 +373,10 @@ type Device struct {
 	// Prefix begins their names; a number follows. At most 58 characters of those
 	// allowed in names, default "device-".
 	Prefix string `key:"prefix" default:"device-" is:"prefix"`
+	// Passwords is a folder with a file per device, which has the device's name and
+	// holds its password: then each logs in with its own name, and publishes on topics
+	// that end in it. Default none: all log in with user and password of Broker.
+	Passwords string `key:"passwords" is:"path"`
 	// Interval is the time between two readings that no pulse asked for. Default
 	// 0, which means that they only answer pulses.
 	Interval time.Duration `key:"interval" default:"0s" min:"0s"`

@@ -49,7 +49,7 @@ func TestBroker_TLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if settings.ServerName != "localhost" || settings.RootCAs == nil || len(settings.Certificates) != 1 || settings.MinVersion != tls.VersionTLS12 {
+	if settings.ServerName != "localhost" || settings.RootCAs == nil || settings.GetClientCertificate == nil || settings.MinVersion != tls.VersionTLS12 {
 		t.Errorf("settings: got %+v", settings)
 	}
 	if got, want := c.Broker.Address(), "localhost:8883"; got != want {

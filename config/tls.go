@@ -34,7 +34,8 @@ type ServerTLSFiles struct {
 func (t ServerTLSFiles) Given() bool { return t != ServerTLSFiles{} }
 
 // Client reads the files and returns the settings of a TLS 1.2+ client that
-// checks the server's certificate against serverName.
+// checks the server's certificate against serverName. Its own certificate and key are
+// read again when they have changed, for connections that are opened then; ca is not.
 func (t TLSFiles) Client(serverName string) (*tls.Config, error) {
 	c := &tls.Config{ServerName: serverName, MinVersion: tls.VersionTLS12}
 	if t.CA != "" {
@@ -45,11 +46,11 @@ func (t TLSFiles) Client(serverName string) (*tls.Config, error) {
 		c.RootCAs = pool
 	}
 	if t.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("cert %s, key %s: %w", t.Cert, t.Key, err)
+		pair := clientPair(t.Cert, t.Key)
+		if _, err := pair.Get(); err != nil {
+			return nil, err
 		}
-		c.Certificates = []tls.Certificate{pair}
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.Get() }
 	}
 	return c, nil
 }

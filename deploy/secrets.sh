@@ -65,9 +65,9 @@ user() {
 
 [ -e ca/ca.crt ] || "$sluice" certs init ca >/dev/null
 # HOSTS: the names by which devices and readers outside reach this machine.
-issue broker broker mqtt localhost $HOSTS
-issue router batch-router mqtt localhost $HOSTS
-issue api api api localhost $HOSTS
+issue broker broker mqtt localhost 127.0.0.1 $HOSTS
+issue router batch-router mqtt localhost 127.0.0.1 $HOSTS
+issue api api api localhost 127.0.0.1 $HOSTS
 issue redis redis redis localhost
 issue postgres postgres postgres localhost
 issue clock clock

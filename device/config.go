@@ -37,6 +37,10 @@ type Config struct {
 	Address string
 	// User and Password log every device in; without User anonymously.
 	User, Password string
+	// Passwords is a folder with a file per device, which has the device's name and
+	// holds its password: then each logs in with its own name. Default: all log in as
+	// User.
+	Passwords string
 	// TLS, when not nil, is used for every connection. It is not changed.
 	TLS *tls.Config
 

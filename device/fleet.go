@@ -20,7 +20,7 @@ type Fleet struct {
 	counts  *counts
 }
 
-// New makes the devices and starts none.
+// New makes the devices and starts none. It reads the files of Config.Passwords.
 func New(cfg Config) (*Fleet, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
@@ -29,7 +29,11 @@ func New(cfg Config) (*Fleet, error) {
 	f := &Fleet{cfg: cfg, counts: &counts{}}
 	dials := make(chan struct{}, maxDials)
 	for n := 1; n <= cfg.Count; n++ {
-		f.devices = append(f.devices, newDevice(cfg, n, f.counts, dials))
+		one, err := cfg.as(cfg.name(n))
+		if err != nil {
+			return nil, err
+		}
+		f.devices = append(f.devices, newDevice(one, n, f.counts, dials))
 	}
 	return f, nil
 }

@@ -43,6 +43,11 @@ type arrival struct {
 
 func listen(t testing.TB, addr string) *listener {
 	t.Helper()
+	return listenAs(t, addr, &paho.Connect{ClientID: "listener", CleanStart: true, KeepAlive: 30})
+}
+
+func listenAs(t testing.TB, addr string, as *paho.Connect) *listener {
+	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +57,7 @@ func listen(t testing.TB, addr string) *listener {
 		Conn:              conn,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){l.receive},
 	})
-	if _, err := l.client.Connect(t.Context(), &paho.Connect{ClientID: "listener", CleanStart: true, KeepAlive: 30}); err != nil {
+	if _, err := l.client.Connect(t.Context(), as); err != nil {
 		t.Fatal(err)
 	}
 	_, err = l.client.Subscribe(t.Context(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "#", QoS: 1}}})

@@ -143,7 +143,7 @@ func (c *cli) usersRemove(f *users.Files) *cobra.Command {
 	return &cobra.Command{
 		Use: "remove NAME...", Short: "Remove users with their rights", Args: someNames,
 		Long: "Removes users, all or none. The front door disconnects them within seconds, Mosquitto at SIGHUP. Whom a server\n" +
-			"lets in by certificate alone (client_ca, use_identity_as_username) needs no password: take its rights away in\n" +
+			"lets in by certificate alone (client_ca without users, use_identity_as_username) needs no password: take its rights away in\n" +
 			"the ACL file, and its certificate ends by itself; see `sluice certs`.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.Remove(args); err != nil {

@@ -57,6 +57,7 @@ var roles = map[string]role{
 
 	"internal/roster":   shared,
 	"internal/litefile": shared,
+	"internal/reread":   shared,
 	"internal/safefile": shared,
 
 	"mqtt/server/access": shared, // the files that users writes and the front door reads

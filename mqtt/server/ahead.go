@@ -12,8 +12,10 @@ const recordHeader = 5
 // ahead reads ahead below TLS. Clients put each packet into a record of its own, and a
 // Read of tls.Conn returns one record: without reading ahead each would cost a system
 // call and an entry of the inbox of its own. It hands out at most one record per Read,
-// so that tls.Conn hoards none that ready does not see. While nothing waits it holds
-// no memory. The goroutine that reads owns it.
+// so that tls.Conn hoards none that ready does not see; whoever reads tls.Conn gives it
+// room for the whole record, so that it keeps no rest of one either: nobody would know
+// of it before more arrives. While nothing waits it holds no memory. The goroutine that
+// reads owns it.
 type ahead struct {
 	*net.TCPConn
 	socket *socket
@@ -48,6 +50,9 @@ func (a *ahead) more(g gate) (n int, err error) {
 	}
 	return n, err
 }
+
+// size is at least that of what is in the record that is ready, in bytes.
+func (a *ahead) size() int { return int(binary.BigEndian.Uint16(a.data[3:])) }
 
 // ready tells whether a whole record waits.
 func (a *ahead) ready() bool {

@@ -89,8 +89,10 @@ type Config struct {
 type Listener struct {
 	// Address is host:port; port 0 is any free one.
 	Address string
-	// TLS is nil for none. Where it verifies the certificates of clients, the user is
-	// the common name of the certificate, and CONNECT needs no password.
+	// TLS is nil for none. Where it verifies the certificates of clients, one of another
+	// class than device or service is refused (sluice://<class>/<name>). If Access has a
+	// password file CONNECT needs user and password, too; else the user is the common
+	// name of the certificate.
 	TLS *tls.Config
 }
 

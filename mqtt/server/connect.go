@@ -34,16 +34,15 @@ func (c *connection) connect() error {
 	_ = c.stream.SetDeadline(deadline) // fails only as the reads will
 	ctx, cancel := context.WithDeadline(c.session.ctx, deadline)
 	defer cancel()
-	name, certified, err := c.stream.handshake(ctx)
-	if err != nil {
+	if err := c.stream.handshake(ctx); err != nil {
 		return fmt.Errorf("tls: %w", err)
 	}
 	m, err := c.firstPacket()
+	if err == nil {
+		err = c.certify(&m)
+	}
 	if err != nil {
 		return c.refuse(m, err)
-	}
-	if certified {
-		m.User, c.certified = name, true
 	}
 	_ = c.stream.SetDeadline(time.Time{})
 	return c.refuse(m, c.register(m, deadline))
@@ -74,9 +73,17 @@ func (c *connection) firstPacket() (m wire.Connect, err error) {
 	}
 }
 
-// readSome appends what arrives to the rest.
+// readSome appends what arrives to the rest, of TLS a record.
 func (c *connection) readSome() error {
-	const step = 512
+	step := 512
+	if a := c.stream.ahead; a != nil {
+		for !a.ready() {
+			if _, err := a.more(nil); err != nil {
+				return err
+			}
+		}
+		step = max(step, a.size()) // one without content must not be read into nothing
+	}
 	c.rest = slices.Grow(c.rest, step)
 	n, err := c.stream.Read(c.rest[len(c.rest):cap(c.rest)])
 	c.rest = c.rest[:len(c.rest)+n]

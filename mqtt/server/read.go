@@ -82,19 +82,26 @@ func (c *connection) readRecords() error {
 		return nil
 	}
 	pool := c.buffers()
+	if len(c.rest)+a.size() > smallRead {
+		pool = &largeBuffers // a record has 16 KiB and a little at most [RFC 8446 5.2]
+	}
 	buf := pool.Get().(*[]byte)
 	defer pool.Put(buf)
 	b := *buf
 	total := copy(b, c.rest)
 	n := 0
-	for more := true; more && total < len(b); more = a.ready() {
+	for more := true; more; more = a.ready() && a.size() < len(b)-total {
 		one, err := c.stream.Read(b[total:])
 		total, n = total+one, n+one
 		if err != nil {
 			return err
 		}
 	}
-	return c.arrived(b[:total], n, len(b))
+	full := len(b)
+	if a.ready() { // there was no room for the next one
+		full = total
+	}
+	return c.arrived(b[:total], n, full)
 }
 
 // buffers is the pool for the next read: small until one was filled.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"syscall"
 	"time"
@@ -27,20 +28,24 @@ func newStream(tcp *net.TCPConn, config *tls.Config) *stream {
 	return s
 }
 
-// handshake does that of TLS and returns the common name of the client's certificate,
-// if it was verified.
-func (s *stream) handshake(ctx context.Context) (name string, certified bool, err error) {
+// handshake does that of TLS.
+func (s *stream) handshake(ctx context.Context) error {
+	if t, ok := s.Conn.(*tls.Conn); ok {
+		return t.HandshakeContext(ctx)
+	}
+	return nil
+}
+
+// certificate is the client's after the handshake, if it was verified; else nil.
+func (s *stream) certificate() *x509.Certificate {
 	t, ok := s.Conn.(*tls.Conn)
 	if !ok {
-		return "", false, nil
-	}
-	if err := t.HandshakeContext(ctx); err != nil {
-		return "", false, err
+		return nil
 	}
 	if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
-		return chains[0][0].Subject.CommonName, true, nil
+		return chains[0][0]
 	}
-	return "", false, nil
+	return nil
 }
 
 // lingerTime is how long a client may take to read why it was disconnected.

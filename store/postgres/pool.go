@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -28,6 +29,11 @@ type PoolOption func(*pgxpool.Config)
 // server ends a session that idles for 60 s within a transaction, because it may
 // hold the lock on a facility's entry counter. synchronous_commit is left as the
 // server has it. The options come after the defaults.
+//
+// Each connection reads sslcert, sslkey and sslrootcert anew: files that were replaced
+// count from the next one on, and one that cannot be used is its error. A connection is
+// closed an hour after it was opened, once it is idle, or after pool_max_conn_lifetime
+// of url.
 func NewPool(ctx context.Context, url string, options ...PoolOption) (*pgxpool.Pool, error) {
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -41,6 +47,7 @@ func NewPool(ctx context.Context, url string, options ...PoolOption) (*pgxpool.P
 	}}
 	c.ConnConfig.DialFunc = dialer.DialContext
 	c.PingTimeout = pingTimeout
+	c.BeforeConnect = func(_ context.Context, next *pgx.ConnConfig) error { return rereadTLS(url, next) }
 	for name, value := range map[string]string{
 		"application_name":                    "sluice",
 		"idle_in_transaction_session_timeout": "60s",
@@ -61,4 +68,14 @@ func NewPool(ctx context.Context, url string, options ...PoolOption) (*pgxpool.P
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	return pool, nil
+}
+
+// rereadTLS has c use the certificates that the files of url hold now.
+func rereadTLS(url string, c *pgx.ConnConfig) error {
+	fresh, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return fmt.Errorf("postgres: %w", err) // without the password, as in NewPool
+	}
+	c.TLSConfig, c.Fallbacks = fresh.ConnConfig.TLSConfig, fresh.ConnConfig.Fallbacks
+	return nil
 }
