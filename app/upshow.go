@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sluice"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ func (u *Up) awaitOpen(ctx context.Context, router *AdminClient) bool {
 func counts(s Status) string {
 	var received, stored, dead, queued int64
 	for _, q := range s.Queues {
-		if strings.HasPrefix(q.Queue, "$") || q.Queue == "lwt" {
+		if strings.HasPrefix(q.Queue, "$") || q.Queue == sluice.QueueEvents {
 			continue
 		}
 		received, stored, dead = received+q.Account.Received, stored+q.Account.Stored, dead+q.Account.Dead

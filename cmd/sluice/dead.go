@@ -181,7 +181,7 @@ func (c *cli) deadReplay() *cobra.Command {
 				return err
 			}
 			return c.withPool(cmd, func(pool *pgxpool.Pool, conf *config.Config) error {
-				n, err := replay(cmd.Context(), pool, app.NewAdminClient(conf.Admin), &sel)
+				n, err := replay(cmd.Context(), pool, app.NewAdminClient(socket(conf.Admin)), &sel)
 				if err != nil {
 					return fmt.Errorf("after %d: %w", n, err)
 				}

@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -247,4 +249,16 @@ func (q *Queries) ChangedRoutes(ctx context.Context, mark string) ([]*sluicev1.R
 		return nil, err
 	}
 	return all(ctx, q, "changed routes", fromRoutes+` WHERE r.changed > ?`, []any{n}, scanRoute)
+}
+
+func counts(text []byte) map[string]int64 {
+	m := map[string]int64{}
+	if err := json.Unmarshal(text, &m); err != nil || len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+func sortByDown(outages []*sluicev1.Outage) {
+	slices.SortStableFunc(outages, func(a, b *sluicev1.Outage) int { return a.GetDownAt().AsTime().Compare(b.GetDownAt().AsTime()) })
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -216,14 +215,3 @@ func (r *SensorReader) name(b []byte) string {
 }
 
 // counts reads an object of numbers; nil for none.
-func counts(text []byte) map[string]int64 {
-	m := map[string]int64{}
-	if err := json.Unmarshal(text, &m); err != nil || len(m) == 0 {
-		return nil
-	}
-	return m
-}
-
-func sortByDown(outages []*sluicev1.Outage) {
-	slices.SortStableFunc(outages, func(a, b *sluicev1.Outage) int { return a.GetDownAt().AsTime().Compare(b.GetDownAt().AsTime()) })
-}
