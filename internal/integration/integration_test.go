@@ -28,6 +28,9 @@ func TestStack(t *testing.T) {
 			s.fourPulses()
 			s.everyLogIsClean()
 			s.twoOutages()
+			if profile == "broker" {
+				s.metrics()
+			}
 			s.nobodyWithoutCertificate()
 			s.restarts()
 			s.noSecretIsSeen()

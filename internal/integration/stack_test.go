@@ -41,7 +41,7 @@ func newStack(t *testing.T, profile string) *stack {
 	s := &stack{t: t, profile: profile, dir: t.TempDir(), api: testenv.Address(t)}
 	files := root + "/compose.yaml:" + root + "/internal/integration/testdata/compose.yaml"
 	s.env = append(os.Environ(),
-		"COMPOSE_PROJECT_NAME=sluice-it-"+profile, "COMPOSE_FILE="+absolute(t, files), "COMPOSE_PROFILES="+profile+",test",
+		"COMPOSE_PROJECT_NAME=sluice-it-"+profile, "COMPOSE_FILE="+absolute(t, files), "COMPOSE_PROFILES="+profile+",metrics,test",
 		"SLUICE_SECRETS="+filepath.Join(s.dir, "secrets"), "PASSWORDS="+filepath.Join(s.dir, "passwords"),
 		"SLUICE_CONFIG="+s.configuration("sluice"), "SLUICE_DOOR_CONFIG="+s.configuration("door"),
 		"MQTT_PORT="+testenv.Address(t), "MQTT_PORTS="+freePair(t), "API_GRPC_PORT="+s.api, "API_HTTP_PORT="+testenv.Address(t),
