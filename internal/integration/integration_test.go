@@ -64,7 +64,6 @@ func (s *stack) servers() []string {
 
 // start builds the images and starts everything but the clock and the load.
 func (s *stack) start() {
-	began := time.Now()
 	s.addUsers("lost-", 2)
 	s.addUsers("load-", fleet)
 	s.compose("build")
@@ -77,7 +76,7 @@ func (s *stack) start() {
 		}
 		return nil
 	})
-	s.t.Logf("up after %.0f s, images included", time.Since(began).Seconds())
+	s.t.Logf("up after %.0f s, images and secrets included", time.Since(s.began).Seconds())
 }
 
 // count is how many devices are in a state.

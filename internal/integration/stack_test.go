@@ -33,12 +33,13 @@ type stack struct {
 	dir     string // of secrets, passwords and configuration
 	env     []string
 	api     string // host:port of gRPC
+	began   time.Time
 }
 
 // newStack prepares a project, with secrets, and starts nothing. In the end nothing of it
 // is left.
 func newStack(t *testing.T, profile string) *stack {
-	s := &stack{t: t, profile: profile, dir: t.TempDir(), api: testenv.Address(t)}
+	s := &stack{t: t, profile: profile, dir: t.TempDir(), api: testenv.Address(t), began: time.Now()}
 	files := root + "/compose.yaml:" + root + "/internal/integration/testdata/compose.yaml"
 	s.env = append(os.Environ(),
 		"COMPOSE_PROJECT_NAME=sluice-it-"+profile, "COMPOSE_FILE="+absolute(t, files), "COMPOSE_PROFILES="+profile+",metrics,test",
