@@ -79,6 +79,10 @@ door-proof: deps ## Outages over two replicas of the front door under faults (7 
 door-scale: deps ## Connect 10 000 idle devices to the front door, cut all at once (2 min); attack it, to see whom that slows down (6 min)
 	DOORTEST=full $(GO) test -count=1 -v -timeout 30m -run 'ThousandsOfIdle|Abuse' ./internal/doortest
 
+.PHONY: hostile-proof
+hostile-proof: deps ## Attack broker and front door as a device with valid credentials: 10 000 connects, 2000 half-open connections (2 min)
+	HOSTILE=full $(GO) test -count=1 -v -timeout 20m -run Hostile ./internal/hostiletest
+
 .PHONY: node-client-proof
 node-client-proof: deps ## Test the front door with the MQTT client of Node.js, fetched from npm
 	DOORTEST_NODE=1 $(GO) test -count=1 -v -run Node ./internal/doortest

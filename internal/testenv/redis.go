@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"sluice/deploy"
@@ -36,7 +37,8 @@ func (redisKind) prepare(_ context.Context, in *Instance) error {
 	return writeConfig(filepath.Join(in.dir, "redis.conf"), deploy.Redis(), own, in.opts.config)
 }
 
-// ping waits for +PONG. An error, such as LOADING, is no answer.
+// ping waits for +PONG. An error, such as LOADING, is no answer, but for that of a server
+// that wants a password first: it does not say whether it is still loading.
 func (redisKind) ping(ctx context.Context, in *Instance) error {
 	return talk(ctx, in.Addr(), func(conn net.Conn) error {
 		if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
@@ -46,7 +48,7 @@ func (redisKind) ping(ctx context.Context, in *Instance) error {
 		if err != nil {
 			return err
 		}
-		if line != "+PONG\r\n" {
+		if line != "+PONG\r\n" && !strings.HasPrefix(line, "-NOAUTH ") {
 			return fmt.Errorf("ping: %q", line)
 		}
 		return nil
