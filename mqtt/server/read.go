@@ -90,18 +90,22 @@ func (c *connection) readRecords() error {
 	b := *buf
 	total := copy(b, c.rest)
 	n := 0
-	for more := true; more; more = a.ready() && a.size() < len(b)-total {
-		one, err := c.stream.Read(b[total:])
+	var ended error
+	for more := true; more && ended == nil; more = a.ready() && a.size() < len(b)-total {
+		var one int
+		one, ended = c.stream.Read(b[total:])
 		total, n = total+one, n+one
-		if err != nil {
+	}
+	if n > 0 { // what came before the end counts: a DISCONNECT, perhaps
+		full := len(b)
+		if a.ready() { // there was no room for the next one
+			full = total
+		}
+		if err := c.arrived(b[:total], n, full); err != nil {
 			return err
 		}
 	}
-	full := len(b)
-	if a.ready() { // there was no room for the next one
-		full = total
-	}
-	return c.arrived(b[:total], n, full)
+	return ended
 }
 
 // buffers is the pool for the next read: small until one was filled.

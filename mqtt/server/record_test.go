@@ -2,10 +2,13 @@ package server
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
+	"net"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/mqtt/server/wire"
 )
@@ -86,5 +89,58 @@ func TestTLS_RecordWithoutContent_EndsTheConnection(t *testing.T) {
 		if _, _, err := c.next(patience); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%s: got %v, want the end of the connection", name, err)
 		}
+	}
+}
+
+// corked is a connection that keeps what is written to it until it is let go, so that it
+// all arrives at once.
+type corked struct {
+	net.Conn
+
+	held []byte
+	cork bool
+}
+
+func (c *corked) Write(p []byte) (int, error) {
+	if !c.cork {
+		return c.Conn.Write(p)
+	}
+	c.held = append(c.held, p...)
+	return len(p), nil
+}
+
+func (c *corked) release() error {
+	_ = c.SetWriteDeadline(time.Time{}) // the end of TLS lets nothing be written any more
+	_, err := c.Conn.Write(c.held)
+	return err
+}
+
+// What comes together with the end of TLS counts: a message is stored, and a client that
+// said goodbye is not lost.
+func TestTLS_GoodbyeTogetherWithTheEnd_IsHeard(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, a.secure(""))
+			config := a.client("")
+			config.MaxVersion = version
+			c := s.dial()
+			wire := &corked{Conn: c.Conn}
+			c.Conn = wire
+			c, conn := c.over(config)
+			c.hello(hello{id: "a", will: &testWill{topic: "lwt/a", payload: lwtOf(t, "a", 100)}})
+			wire.cork = true
+			c.write(append(c.message("data/a", "last", 1, 0), 0xe0, 0))
+			if err := errors.Join(conn.CloseWrite(), wire.release()); err != nil {
+				t.Fatal(err)
+			}
+			s.stores("last")
+			awaitStats(t, s.server, func(st Stats) bool { return st.Connections == 0 })
+			if st := s.server.Stats(); st.Wills+st.Lost != 0 {
+				t.Errorf("%d wills, %d lost connections, want none", st.Wills, st.Lost)
+			}
+		})
 	}
 }
