@@ -42,6 +42,18 @@ COPY --from=build /out/device /
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["/device", "-healthcheck"]
 ENTRYPOINT ["/device"]
 
+# Mosquitto, as Debian builds it: memory_limit, by which a broker that is full refuses
+# messages instead of losing them, works with glibc only, so not in an image on Alpine.
+FROM debian:12-slim AS broker
+RUN getent group mosquitto >/dev/null || groupadd --gid 1883 mosquitto; \
+	id mosquitto >/dev/null 2>&1 || useradd --uid 1883 --gid 1883 --no-create-home --shell /usr/sbin/nologin mosquitto
+RUN apt-get update && apt-get install --yes --no-install-recommends mosquitto mosquitto-clients && \
+	rm -rf /var/lib/apt/lists/* && mkdir -p /mosquitto/data /mosquitto/config/common && chown 1883:1883 /mosquitto/data
+USER 1883:1883
+VOLUME /mosquitto/data
+HEALTHCHECK --interval=5s --timeout=7s --start-period=5m --retries=6 CMD ["sh", "-c", "XDG_CONFIG_HOME=/run/secrets mosquitto_sub -W 5"]
+ENTRYPOINT ["mosquitto", "-c", "/mosquitto/config/mosquitto.conf"]
+
 # The operator's command; the last stage, so what a build without --target makes.
 FROM main AS sluice
 COPY --from=build /out/sluice /

@@ -98,7 +98,7 @@ up: ## Build and start the stack of compose.yaml
 .PHONY: images
 images: ## Build the images and print their sizes
 	@scripts/compose.sh build
-	@docker images --filter 'reference=sluice/*' --format '{{.Repository}}\t{{.Size}}' | grep -v sluice/build | sort
+	@docker images --filter 'reference=localhost/sluice/*' --format '{{.Repository}}\t{{.Size}}' | grep -v sluice/build | sort
 
 .PHONY: integration
 integration: deps ## Build the images and take the whole stack through its life, with broker and front door (6 min); needs Docker

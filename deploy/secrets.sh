@@ -11,18 +11,19 @@ umask 077
 cd "${SECRETS:-/secrets}"
 sluice=${SLUICE:-/out/sluice}
 services=65532:65532
-broker=1883:1883 # of the official image; the front door reads its users by the group
+broker=1883:1883 # of our image; the front door reads its users by the group
 
 # issue NAME KIND HOST...: a certificate, once.
 issue() {
 	name=$1 kind=$2
 	shift 2
 	[ -e "ca/$name.crt" ] && return
+	rm -f "ca/$name.key" # half of a pair, of a run that was interrupted
 	for host; do
 		set -- "$@" --host "$host"
 		shift
 	done
-	"$sluice" certs issue ca "$name" --kind "$kind" "$@" >/dev/null
+	"$sluice" certs issue ca "$name" --kind "$kind" --days "${DAYS:-365}" "$@" >/dev/null
 }
 
 # own OWNER MODE FILE
@@ -53,14 +54,18 @@ serve() {
 password() {
 	[ -e "$1" ] && return
 	head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$1.new"
+	[ "$(wc -c <"$1.new")" -eq 48 ] # a tool that fails in the middle of a pipe ends nothing
 	own "$2" 0600 "$1.new"
 	mv "$1.new" "$1"
 }
 
-# user NAME: of MQTT, once; the password goes to mqtt/NAME.
+# user NAME: of MQTT, once: who was removed since stays so. The password goes to mqtt/NAME.
 user() {
-	grep -q "^$1:" broker/users.txt 2>/dev/null && return
-	"$sluice" users --users broker/users.txt --acl broker/acl.txt add "$1" --out mqtt >/dev/null 2>&1
+	[ -e "mqtt/$1" ] && return
+	"$sluice" users --users broker/users.txt --acl broker/acl.txt add "$1" --out mqtt >added 2>&1 || {
+		cat added >&2
+		exit 1
+	}
 }
 
 [ -e ca/ca.crt ] || "$sluice" certs init ca >/dev/null
@@ -109,11 +114,14 @@ mkdir -p mqtt
 for name in router clock health; do
 	user "$name"
 done
+# Simulated devices have users from the first run on, or never.
+[ -e mqtt/.simulated ] && devices=0 || devices=20
 number=1
-while [ "$number" -le "${DEVICES:-20}" ]; do
+while [ "$number" -le "${DEVICES:-$devices}" ]; do
 	user "device-$(printf %04d "$number")"
 	number=$((number + 1))
 done
+: >mqtt/.simulated
 for file in broker/users.txt broker/acl.txt; do
 	own "$broker" 0640 "$file"
 done
@@ -122,6 +130,7 @@ put mqtt/clock clock/mqtt "$services"
 mkdir -p device/passwords
 own "$services" 0700 device/passwords
 for file in mqtt/device-*; do
+	[ -e "$file" ] || continue # DEVICES=0
 	put "$file" "device/passwords/${file#mqtt/}" "$services"
 done
 # Options of mosquitto_sub, by which the container asks the broker whether it is well.
@@ -137,7 +146,8 @@ cat >health <<-EOF
 	-E
 EOF
 put health broker/mosquitto_sub "$broker"
-rm health
+rm -f health added
 
-# Reports go nowhere until somebody writes an address here; see deploy.md.
-echo "secrets: ready in secrets/; readers of the api use secrets/analyst"
+"$sluice" certs list ca || true # it minds one that has ended; nothing here depends on it
+echo "secrets: ready in secrets/; readers of the api use secrets/analyst. Nothing renews these"
+echo "certificates but this command: run it again, from cron, before they end."

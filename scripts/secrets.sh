@@ -5,7 +5,8 @@
 # services.
 #
 #   HOSTS="iot.example 192.0.2.7"   names by which devices and readers reach this machine
-#   DEVICES=20                      users for the simulated fleet
+#   DEVICES=20                      users for simulated devices, at the first run; 0 for none
+#   DAYS=365                        how long new certificates last: nothing renews them but this
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${SLUICE_SECRETS:-$PWD/secrets}
@@ -18,12 +19,14 @@ owner() { docker run --rm --network none --entrypoint sh "$(image "$1")" -c "ech
 
 # The builder of old where the new one is not installed.
 docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
-docker build --quiet --target build --tag sluice/build . >/dev/null 2>&1 ||
-	docker build --target build --tag sluice/build . # once more, to see why not
+docker build --quiet --target build --tag localhost/sluice/build . >/dev/null 2>&1 ||
+	docker build --target build --tag localhost/sluice/build . # once more, to see why not
+redis=$(owner redis redis)
+postgres=$(owner postgres postgres)
 mkdir -p "$folder"
 chmod 0700 "$folder"
 docker run --rm --network none --user 0:0 --volume "$folder:/secrets" \
-	--env HOSTS="${HOSTS:-}" --env DEVICES="${DEVICES:-20}" \
-	--env REDIS_OWNER="$(owner redis redis)" --env POSTGRES_OWNER="$(owner postgres postgres)" \
+	--env HOSTS="${HOSTS:-}" --env DEVICES="${DEVICES:-}" --env DAYS="${DAYS:-365}" \
+	--env REDIS_OWNER="$redis" --env POSTGRES_OWNER="$postgres" \
 	--env ANALYST_OWNER="$(id -u):$(id -g)" \
-	sluice/build sh /src/deploy/secrets.sh
+	localhost/sluice/build sh /src/deploy/secrets.sh

@@ -64,9 +64,9 @@ func (s *stack) servers() []string {
 
 // start builds the images and starts everything but the clock and the load.
 func (s *stack) start() {
+	s.compose("build")
 	s.addUsers("lost-", 2)
 	s.addUsers("load-", fleet)
-	s.compose("build")
 	s.compose("up", "--detach", s.router(), s.device(), "api", "receiver")
 	s.awaitHealthy(s.containers()...)
 	s.compose("up", "--detach", "--no-deps", "lost")

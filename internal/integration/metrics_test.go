@@ -10,10 +10,27 @@ import (
 )
 
 // metrics starts Prometheus with the shipped configuration: promtool finds nothing wrong
-// with it, every replica of every service is scraped, and no alert is on.
+// with it, the alerts fire when they should, every replica of every service is scraped, and
+// no alert is on but the one about the clock, which has ended.
 func (s *stack) metrics() {
-	s.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "promtool", "prometheus", "check", "config", "/etc/prometheus/prometheus.yml")
+	s.promtool("check", "config", "/etc/prometheus/prometheus.yml")
+	s.promtool("test", "rules", "/etc/prometheus/alerts_test.yml")
 	s.compose("up", "--detach", "--no-deps", "prometheus")
+	targets := s.scraped()
+	rules := s.alerts()
+	s.t.Logf("Prometheus scrapes %d replicas and judges %d rules", targets, rules)
+}
+
+// promtool runs it in a container of Prometheus, which sees deploy/prometheus and can write
+// to its volume alone.
+func (s *stack) promtool(args ...string) {
+	s.t.Helper()
+	run := []string{"run", "--rm", "--no-deps", "-T", "-e", "TMPDIR=/prometheus", "--entrypoint", "promtool", "prometheus"}
+	s.compose(append(run, args...)...)
+}
+
+// scraped waits until every replica that runs is a target and answers, and counts them.
+func (s *stack) scraped() int {
 	want := len(s.containers(s.router(), "api", s.device()))
 	testenv.Eventually(s.t, 2*time.Minute, func() error {
 		var targets struct {
@@ -32,6 +49,12 @@ func (s *stack) metrics() {
 		}
 		return nil
 	})
+	return want
+}
+
+// alerts waits until all rules are judged, and counts them.
+func (s *stack) alerts() int {
+	const clock = "SluiceClockStopped"
 	var rules struct {
 		Groups []struct {
 			Rules []struct{ Name, State, Health, LastError string }
@@ -45,15 +68,18 @@ func (s *stack) metrics() {
 			if r.Health != "ok" {
 				return fmt.Errorf("rule %s: %s %s", r.Name, r.Health, r.LastError)
 			}
+			if r.Name == clock && r.State == "inactive" {
+				return fmt.Errorf("%s sees a clock", r.Name)
+			}
 		}
 		return nil
 	})
 	for _, r := range rules.Groups[0].Rules {
-		if r.State == "firing" {
+		if r.Name != clock && r.State == "firing" {
 			s.t.Errorf("%s fires", r.Name)
 		}
 	}
-	s.t.Logf("Prometheus scrapes %d replicas, %d rules, none fires", want, len(rules.Groups[0].Rules))
+	return len(rules.Groups[0].Rules)
 }
 
 // prometheus asks its API from inside the container and decodes the data of the answer.

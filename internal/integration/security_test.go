@@ -27,17 +27,16 @@ func (s *stack) knock(network, host, port, protocol, certificate, words string) 
 func (s *stack) nobodyWithoutCertificate() {
 	const (
 		connect = `\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00` // no user
-		startup = `\x00\x00\x00\x25\x00\x03\x00\x00user\x00%s\x00database\x00sluice\x00\x00`
 		devices = "GET /v1/devices HTTP/1.1\\r\\nHost: api\\r\\nConnection: close\\r\\n\\r\\n"
 	)
 	for _, c := range []struct{ what, network, host, port, protocol, certificate, words, want string }{
-		{"Redis", "queue", "redis", "6379", "tls", "-", `PING\r\n`, "refused: "},
+		{"Redis", "queue", "redis", "6379", "tls", "-", `PING\r\n`, "certificate required"},
 		{"Redis with a certificate and no password", "queue", "redis", "6379", "tls", "fleet", `KEYS *\r\n`, "NOAUTH"},
 		{"Redis as the health check", "queue", "redis", "6379", "tls", "fleet", `AUTH ping x\r\nKEYS *\r\n`, "NOPERM"},
-		{"MQTT", "devices", "mqtt", "8883", "tls", "-", connect, "refused: "},
+		{"MQTT", "devices", "mqtt", "8883", "tls", "-", connect, "certificate required"},
 		{"MQTT with a certificate and no password", "devices", "mqtt", "8883", "tls", "fleet", connect, `^ \x02\x00[\x04\x05]`},
-		{"PostgreSQL", "rows", "postgres", "5432", "postgres", "-", fmt.Sprintf(startup, "router"), "requires a valid client certificate"},
-		{"PostgreSQL as its superuser", "rows", "postgres", "5432", "postgres", "router", fmt.Sprintf(startup, "nobody"), "no pg_hba.conf entry"},
+		{"PostgreSQL", "rows", "postgres", "5432", "postgres", "-", startup("router"), "requires a valid client certificate"},
+		{"PostgreSQL as its superuser", "rows", "postgres", "5432", "postgres", "router", startup("postgres"), "no pg_hba.conf entry"},
 		{"api", "rows", "api", "3001", "tls", "-", devices, "HTTP/1.1 401"},
 		{"api with a device's certificate", "rows", "api", "3001", "tls", "fleet", devices, "HTTP/1.1 403"},
 		{"api with a service's certificate", "rows", "api", "3001", "tls", "router", devices, "HTTP/1.1 403"},
@@ -48,6 +47,12 @@ func (s *stack) nobodyWithoutCertificate() {
 		}
 	}
 	s.roles()
+}
+
+// startup is the first message of a client of PostgreSQL, as knock takes it.
+func startup(user string) string {
+	words := "user\x00" + user + "\x00database\x00sluice\x00\x00"
+	return fmt.Sprintf(`\x00\x00\x00\x%02x\x00\x03\x00\x00%s`, 8+len(words), strings.ReplaceAll(words, "\x00", `\x00`))
 }
 
 // refusal is how PostgreSQL says no.
@@ -79,7 +84,7 @@ func (s *stack) roles() {
 func (s *stack) renew() {
 	before := s.secrets()
 	s.docker("run", "--rm", "--user", "0:0", "--network", "none", "--volume", s.dir+"/secrets:/secrets",
-		"sluice/sluice", "certs", "renew", "/secrets/ca", "--before", "825d")
+		"localhost/sluice/sluice:"+tag, "certs", "renew", "/secrets/ca", "--before", "825d")
 	s.script("scripts/secrets.sh")
 	after := s.secrets()
 	for name := range before {
@@ -134,8 +139,13 @@ func (s *stack) noSecretIsSeen() {
 		"the logs":       s.compose("logs", "--no-color"),
 	}
 	for _, image := range []string{"batch-router", "api", "clock", "device", "sluice"} {
-		places["the image "+image] = s.docker("save", "sluice/"+image)
-		places["the history of "+image] = s.docker("history", "--no-trunc", "sluice/"+image)
+		name := "localhost/sluice/" + image + ":" + tag
+		saved := s.docker("save", name)
+		if !strings.Contains(saved, "sluice/config") { // a name in every binary
+			s.t.Errorf("%s: its layers cannot be read", name)
+		}
+		places["the image "+image] = saved
+		places["the history of "+image] = s.docker("history", "--no-trunc", name)
 	}
 	for place, text := range places {
 		for name, word := range words {

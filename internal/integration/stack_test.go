@@ -23,6 +23,9 @@ import (
 // root is the checkout, as seen from this package.
 const root = "../.."
 
+// tag keeps the images apart from those of an installation.
+const tag = "integration"
+
 // patience bounds one command: a build on a slow machine takes minutes.
 const patience = 10 * time.Minute
 
@@ -46,7 +49,7 @@ func newStack(t *testing.T, profile string) *stack {
 		"SLUICE_SECRETS="+filepath.Join(s.dir, "secrets"), "PASSWORDS="+filepath.Join(s.dir, "passwords"),
 		"SLUICE_CONFIG="+s.configuration("sluice"), "SLUICE_DOOR_CONFIG="+s.configuration("door"),
 		"MQTT_PORT="+testenv.Address(t), "MQTT_PORTS="+freePair(t), "API_GRPC_PORT="+s.api, "API_HTTP_PORT="+testenv.Address(t),
-		"PULSE_INTERVAL=2s",
+		"PULSE_INTERVAL=2s", "SLUICE_TAG="+tag,
 	)
 	t.Cleanup(s.remove)
 	s.compose("down", "--volumes", "--remove-orphans") // what an earlier run was kept from removing
