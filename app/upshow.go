@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"sluice"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"sluice"
 	"sluice/gen/msg"
 )
 

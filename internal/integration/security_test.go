@@ -128,7 +128,7 @@ func (s *stack) noSecretIsSeen() {
 		switch {
 		case strings.HasSuffix(name, ".key"): // any line of its body
 			words[name] = strings.Split(text, "\n")[1]
-		case strings.HasSuffix(name, ".crt"), strings.Contains(name, ".txt"), strings.Contains(name, ".acl"), strings.HasSuffix(name, "mosquitto_sub"):
+		case strings.HasSuffix(name, ".crt"), strings.Contains(name, ".txt"), strings.Contains(name, ".acl"), strings.HasSuffix(name, "mosquitto_sub"), len(data) == 0:
 		default:
 			words[name] = text
 		}
