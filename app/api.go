@@ -36,6 +36,7 @@ func (s *API) Run(ctx context.Context) error {
 	closing := teardown{log: s.log}
 	defer closing.run()
 	registry := newRegistry()
+	ends(registry, s.config.API.TLS.Cert, s.config.Store.Postgres.Cert)
 	pool, err := s.openPool(ctx, registry)
 	if err != nil {
 		return err

@@ -102,6 +102,7 @@ func (s *BatchRouter) work(ctx context.Context, queue queueStore, db *lazyDataba
 	}
 
 	registry := newRegistry()
+	ends(registry, routerCertificates(s.config)...)
 	router := sluice.NewRouter(queue, mux, sluice.Config{
 		Source: in.source, Session: in.name, Door: in.door,
 		Presence: s.newPresence(keeper, db, receivers), Dead: db.handler(db.rows.dead), Observer: newRouterMetrics(registry),

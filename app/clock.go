@@ -54,6 +54,7 @@ func (s *Clock) Run(ctx context.Context) error {
 		return err
 	}
 	registry := newRegistry()
+	ends(registry, s.config.Broker.Cert)
 	counterOf(registry, "clock_published_total", "Pulses that the broker has acknowledged.", func() float64 { return float64(service.Stats().Published) })
 	counterOf(registry, "clock_skipped_total", "Pulses that could not be published in their interval.", func() float64 { return float64(service.Stats().Skipped) })
 	gaugeOf(registry, "clock_last_pulse_timestamp_seconds", "When the last pulse was acknowledged.", func() float64 { return seconds(service.Stats().Last) })

@@ -40,6 +40,7 @@ func (s *Devices) Run(ctx context.Context) error {
 		return err
 	}
 	registry := newRegistry()
+	ends(registry, s.config.Broker.Cert)
 	gaugeOf(registry, "device_connected", "Simulated devices that are connected.", func() float64 { return float64(fleet.Stats().Connected) })
 	gaugeOf(registry, "device_kept_readings", "Readings that wait for their acknowledgement.", func() float64 { return float64(fleet.Stats().Kept) })
 	counterOf(registry, "device_readings_total", "Readings taken.", func() float64 { return float64(fleet.Stats().Taken) })
