@@ -1,15 +1,11 @@
 package app
 
 import (
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
-	"os"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/certs"
 	"sluice/config"
 )
 
@@ -26,30 +22,13 @@ func ends(reg prometheus.Registerer, files ...string) {
 			Namespace: "sluice", Name: "certificate_end_timestamp_seconds", ConstLabels: prometheus.Labels{"file": file},
 			Help: "When a certificate of this service ends; 0 when it cannot be read.",
 		}, func() float64 {
-			end, err := endOf(file)
+			c, err := certs.ReadCertificate(file)
 			if err != nil {
 				return 0
 			}
-			return seconds(end)
+			return seconds(c.NotAfter)
 		}))
 	}
-}
-
-// endOf returns when the first certificate in a file ends.
-func endOf(file string) (time.Time, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return time.Time{}, err
-	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return time.Time{}, errors.New("no PEM in it")
-	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return cert.NotAfter, nil
 }
 
 // routerCertificates are the files that a batch-router shows, or may show.

@@ -39,8 +39,8 @@ func encode(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// readCertificate reads the first certificate of a file.
-func readCertificate(path string) (*x509.Certificate, error) {
+// ReadCertificate reads the first certificate of a file in PEM form.
+func ReadCertificate(path string) (*x509.Certificate, error) {
 	block, err := readBlock(path, "CERTIFICATE")
 	if err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func (f *Folder) found(life time.Duration) error {
 // Issue and Renew only.
 func Open(dir string) (*Folder, error) {
 	f := &Folder{dir: dir}
-	ca, err := readCertificate(f.cert(authorityName))
+	ca, err := ReadCertificate(f.cert(authorityName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no authority (no ca.crt); make one with `sluice certs init %s`", dir, dir)
 	}

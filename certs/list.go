@@ -87,7 +87,7 @@ type leaf struct {
 // leaf reads the files of a name. With an error it is nil if the certificate cannot be
 // read, and else what was read.
 func (f *Folder) leaf(name string) (*leaf, error) {
-	c, err := readCertificate(f.cert(name))
+	c, err := ReadCertificate(f.cert(name))
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,6 @@
 package doortest
 
 import (
-	"context"
-	"flag"
-	"log/slog"
 	"os"
 	"testing"
 
@@ -11,7 +8,7 @@ import (
 
 	"sluice"
 	"sluice/app"
-	"sluice/config"
+	"sluice/internal/apptest"
 	"sluice/internal/pathload"
 	"sluice/internal/process"
 )
@@ -33,11 +30,7 @@ func TestMain(m *testing.M) {
 	process.DieWithParent()
 	sinks := app.DefaultSinks()
 	sinks["numbers"] = app.Sink{New: func(db app.Database) sluice.Handler { return pathload.Numbers{Pool: db.Pool} }}
-	run := func(ctx context.Context, c *config.Config, log *slog.Logger) error {
-		return app.NewBatchRouter(c, sinks, log).Run(ctx)
-	}
-	fs := flag.NewFlagSet("batch-router", flag.ContinueOnError)
-	os.Exit(app.Main(fs, []string{"-config", path}, run, app.BatchRouterConfig(sinks)...))
+	os.Exit(apptest.RunBatchRouter(path, sinks))
 }
 
 // full tells whether the proofs are to be long.

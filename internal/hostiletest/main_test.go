@@ -1,19 +1,15 @@
 package hostiletest
 
 import (
-	"context"
-	"flag"
-	"log/slog"
 	"os"
-	"runtime"
-	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"sluice/app"
-	"sluice/config"
+	"sluice/internal/apptest"
 	"sluice/internal/process"
+	"sluice/internal/testenv"
 )
 
 // envRouter holds the path of a configuration; where it is set, this process is the
@@ -23,21 +19,12 @@ const envRouter = "HOSTILETEST_ROUTER"
 func TestMain(m *testing.M) {
 	path, ok := os.LookupEnv(envRouter)
 	if !ok {
-		flag.Parse()
-		// The tests mostly wait: more of them than there are processors run at once.
-		if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-			_ = f.Value.Set("6") // a number is one
-		}
+		testenv.Parallel(6) // they mostly wait
 		goleak.VerifyTestMain(m)
 		return
 	}
 	process.DieWithParent()
-	sinks := app.DefaultSinks()
-	run := func(ctx context.Context, c *config.Config, log *slog.Logger) error {
-		return app.NewBatchRouter(c, sinks, log).Run(ctx)
-	}
-	fs := flag.NewFlagSet("batch-router", flag.ContinueOnError)
-	os.Exit(app.Main(fs, []string{"-config", path}, run, app.BatchRouterConfig(sinks)...))
+	os.Exit(apptest.RunBatchRouter(path, app.DefaultSinks()))
 }
 
 // patience bounds every wait: far more than a slow machine needs.

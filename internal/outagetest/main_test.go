@@ -1,16 +1,13 @@
 package outagetest
 
 import (
-	"context"
-	"flag"
-	"log/slog"
 	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"sluice/app"
-	"sluice/config"
+	"sluice/internal/apptest"
 	"sluice/internal/process"
 )
 
@@ -25,10 +22,5 @@ func TestMain(m *testing.M) {
 		return
 	}
 	process.DieWithParent()
-	sinks := app.DefaultSinks()
-	run := func(ctx context.Context, c *config.Config, log *slog.Logger) error {
-		return app.NewBatchRouter(c, sinks, log).Run(ctx)
-	}
-	fs := flag.NewFlagSet("batch-router", flag.ContinueOnError)
-	os.Exit(app.Main(fs, []string{"-config", path}, run, app.BatchRouterConfig(sinks)...))
+	os.Exit(apptest.RunBatchRouter(path, app.DefaultSinks()))
 }

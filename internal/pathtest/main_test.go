@@ -2,16 +2,15 @@ package pathtest
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"sluice/internal/process"
+	"sluice/internal/testenv"
 )
 
 // envRouter holds the settings of a router; where it is set, this process is one.
@@ -20,7 +19,7 @@ const envRouter = "PATHTEST_ROUTER"
 func TestMain(m *testing.M) {
 	text, ok := os.LookupEnv(envRouter)
 	if !ok {
-		moreParallel()
+		testenv.Parallel(2 * runtime.GOMAXPROCS(0)) // they wait more than they compute
 		goleak.VerifyTestMain(m)
 		return
 	}
@@ -31,13 +30,4 @@ func TestMain(m *testing.M) {
 	}
 	process.DieWithParent()
 	os.Exit(s.run())
-}
-
-// moreParallel lets more tests run at a time than there are processors: they wait
-// more than they compute.
-func moreParallel() {
-	flag.Parse()
-	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		_ = f.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
-	}
 }

@@ -3,7 +3,6 @@ package pathtest
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -15,7 +14,7 @@ import (
 
 	"sluice"
 	"sluice/app"
-	"sluice/config"
+	"sluice/internal/apptest"
 	"sluice/internal/pathload"
 	"sluice/mqtt"
 	"sluice/redisq"
@@ -118,11 +117,7 @@ func newMux(pool *pgxpool.Pool, facilityID int32) *sluice.Mux {
 func (s settings) runMain() int {
 	sinks := app.DefaultSinks()
 	sinks["numbers"] = app.Sink{New: func(db app.Database) sluice.Handler { return pathload.Numbers{Pool: db.Pool} }}
-	run := func(ctx context.Context, c *config.Config, log *slog.Logger) error {
-		return app.NewBatchRouter(c, sinks, log).Run(ctx)
-	}
-	fs := flag.NewFlagSet("batch-router", flag.ContinueOnError)
-	return app.Main(fs, []string{"-config", s.ConfigFile}, run, app.BatchRouterConfig(sinks)...)
+	return apptest.RunBatchRouter(s.ConfigFile, sinks)
 }
 
 // configFile is a configuration of the batch-router for a site.

@@ -69,6 +69,10 @@ func Open(files Files, log *slog.Logger) (*Access, error) {
 	return a, nil
 }
 
+// AsksPassword tells whether there is a password file, so that nobody comes in without a
+// password.
+func (a *Access) AsksPassword() bool { return a.files.Passwords != "" }
+
 func (a *Access) read() (*rules, error) {
 	r := &rules{generation: 1}
 	var wrongUsers, wrongACL error
